@@ -1,1 +1,13 @@
-//! placeholder
+//! Kubernetes and real Flink on one machine, as plain processes without containers.
+//!
+//! The sandbox starts a real etcd, kube-apiserver and kube-controller-manager and plays the node that
+//! runs pods as processes. It never touches a cluster it did not start, and it never leaves anything
+//! behind: whatever it creates is recorded before it exists.
+
+pub mod cache;
+pub mod launcher;
+pub mod logs;
+pub mod network;
+pub mod node;
+pub mod process;
+pub mod progress;
