@@ -24,12 +24,18 @@ pub struct Cache {
 impl Cache {
     /// Finds the cache directory: `FLINK_OPERATOR_CACHE`, else `flink-operator` in the user's cache directory.
     pub fn resolve() -> Result<Self> {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable = |name: &str| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let root = variable(CACHE_VARIABLE)
             .or_else(|| variable("XDG_CACHE_HOME").map(|caches| caches.join("flink-operator")))
             .or_else(|| variable("HOME").map(|home| home.join(".cache/flink-operator")));
         let Some(root) = root else {
-            bail!("no cache directory: none of {CACHE_VARIABLE}, XDG_CACHE_HOME and HOME is set; set {CACHE_VARIABLE}");
+            bail!(
+                "no cache directory: none of {CACHE_VARIABLE}, XDG_CACHE_HOME and HOME is set; set {CACHE_VARIABLE}"
+            );
         };
         Ok(Self::at(std::path::absolute(root)?))
     }
@@ -52,7 +58,13 @@ impl Cache {
     /// Returns the entry's directory, after `fill` has made its content if it was not there.
     ///
     /// `fill` gets an empty directory; what it leaves there becomes the entry when it returns `Ok`.
-    pub async fn ensure<F, Fut>(&self, kind: &str, key: &str, progress: &Progress, fill: F) -> Result<PathBuf>
+    pub async fn ensure<F, Fut>(
+        &self,
+        kind: &str,
+        key: &str,
+        progress: &Progress,
+        fill: F,
+    ) -> Result<PathBuf>
     where
         F: FnOnce(PathBuf) -> Fut,
         Fut: Future<Output = Result<()>>,
@@ -62,7 +74,8 @@ impl Cache {
             return Ok(entry);
         }
         let parent = self.root.join(kind);
-        fs::create_dir_all(&parent).with_context(|| format!("cannot create the cache directory {}", parent.display()))?;
+        fs::create_dir_all(&parent)
+            .with_context(|| format!("cannot create the cache directory {}", parent.display()))?;
         let _lock = lock(&parent.join(format!(".{key}.lock")), key, progress).await?;
         if entry.exists() {
             return Ok(entry);
@@ -74,7 +87,8 @@ impl Cache {
             remove_tree(&partial)?;
             return Err(error);
         }
-        fs::rename(&partial, &entry).with_context(|| format!("cannot move {key} to {}", entry.display()))?;
+        fs::rename(&partial, &entry)
+            .with_context(|| format!("cannot move {key} to {}", entry.display()))?;
         Ok(entry)
     }
 }
@@ -84,8 +98,12 @@ async fn lock(path: &Path, key: &str, progress: &Progress) -> Result<File> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => progress.note(&format!("waiting for another process that is making {key}")),
-        Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::WouldBlock) => {
+            progress.note(&format!("waiting for another process that is making {key}"))
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        }
     }
     let file = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await?;
     file.with_context(|| format!("cannot lock {}", path.display()))
@@ -115,9 +133,18 @@ mod tests {
     async fn an_entry_is_made_once() {
         let (_directory, cache) = scratch();
         let fill = |path: PathBuf| async move { Ok(fs::write(path.join("content"), "first")?) };
-        let entry = cache.ensure("tools", "thing-1", &Progress::silent(), fill).await.unwrap();
+        let entry = cache
+            .ensure("tools", "thing-1", &Progress::silent(), fill)
+            .await
+            .unwrap();
         let again = |_| async { bail!("made twice") };
-        assert_eq!(cache.ensure("tools", "thing-1", &Progress::silent(), again).await.unwrap(), entry);
+        assert_eq!(
+            cache
+                .ensure("tools", "thing-1", &Progress::silent(), again)
+                .await
+                .unwrap(),
+            entry
+        );
         assert_eq!(fs::read_to_string(entry.join("content")).unwrap(), "first");
     }
 
@@ -128,7 +155,10 @@ mod tests {
             fs::write(path.join("half"), "")?;
             bail!("no network")
         };
-        let error = cache.ensure("tools", "thing-1", &Progress::silent(), fail).await.unwrap_err();
+        let error = cache
+            .ensure("tools", "thing-1", &Progress::silent(), fail)
+            .await
+            .unwrap_err();
         assert_eq!(error.to_string(), "no network");
         assert!(!cache.entry("tools", "thing-1").exists());
 
@@ -136,7 +166,10 @@ mod tests {
         fs::create_dir_all(&killed).unwrap();
         fs::write(killed.join("half"), "").unwrap();
         let fill = |path: PathBuf| async move { Ok(fs::write(path.join("whole"), "")?) };
-        let entry = cache.ensure("tools", "thing-1", &Progress::silent(), fill).await.unwrap();
+        let entry = cache
+            .ensure("tools", "thing-1", &Progress::silent(), fill)
+            .await
+            .unwrap();
         assert!(entry.join("whole").exists() && !entry.join("half").exists());
     }
 
@@ -151,12 +184,17 @@ mod tests {
                 started.send(()).unwrap();
                 Ok(proceed.await?)
             };
-            slow.ensure("tools", "thing-1", &Progress::silent(), fill).await.unwrap()
+            slow.ensure("tools", "thing-1", &Progress::silent(), fill)
+                .await
+                .unwrap()
         });
         wait.await.unwrap();
         let second = tokio::spawn(async move {
             let fill = |_| async { bail!("made twice") };
-            cache.ensure("tools", "thing-1", &Progress::silent(), fill).await.unwrap()
+            cache
+                .ensure("tools", "thing-1", &Progress::silent(), fill)
+                .await
+                .unwrap()
         });
         go.send(()).unwrap();
         assert_eq!(first.await.unwrap(), second.await.unwrap());

@@ -35,7 +35,10 @@ pub struct Launcher {
 impl Launcher {
     /// Makes a launcher for the instance with this state directory; `binary` is `flink-sandbox` itself.
     pub fn new(binary: impl Into<PathBuf>, instance: impl Into<PathBuf>) -> Self {
-        Self { binary: binary.into(), instance: instance.into() }
+        Self {
+            binary: binary.into(),
+            instance: instance.into(),
+        }
     }
 
     /// Returns the path of `flink-sandbox`, for hidden subcommands of one's own.
@@ -55,9 +58,16 @@ impl Launcher {
     /// the kernel takes the end of the spawning *thread* for the parent's death.
     pub fn command(&self, role: &str, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("init").arg("--parent").arg(getpid().to_string());
+        command
+            .arg("init")
+            .arg("--parent")
+            .arg(getpid().to_string());
         command.arg("--record").arg(self.record(role));
-        command.arg("--").arg(program).env(MARK_VARIABLE, &self.instance).kill_on_drop(true);
+        command
+            .arg("--")
+            .arg(program)
+            .env(MARK_VARIABLE, &self.instance)
+            .kill_on_drop(true);
         command
     }
 

@@ -9,5 +9,7 @@ pub mod launcher;
 pub mod logs;
 pub mod network;
 pub mod node;
+pub mod prerequisites;
 pub mod process;
 pub mod progress;
+pub mod tools;

@@ -23,7 +23,10 @@ impl Process {
     pub fn find(pid: i32) -> Option<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let stat = Stat::parse(&stat)?;
-        (!stat.over).then_some(Self { pid, began: stat.began })
+        (!stat.over).then_some(Self {
+            pid,
+            began: stat.began,
+        })
     }
 
     /// Names this process.
@@ -38,7 +41,8 @@ impl Process {
 
     /// Stores the name in a file.
     pub fn write(&self, record: &Path) -> Result<()> {
-        fs::write(record, self.to_string()).with_context(|| format!("cannot write {}", record.display()))
+        fs::write(record, self.to_string())
+            .with_context(|| format!("cannot write {}", record.display()))
     }
 
     /// Returns the process id.
@@ -58,15 +62,24 @@ impl Process {
         }
         match kill(Pid::from_raw(self.pid), signal) {
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("cannot send {signal} to process {}", self.pid)),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot send {signal} to process {}", self.pid))
+            }
         }
     }
 
     /// Tells whether the process was started with this variable in its environment.
     fn has_variable(&self, name: &str, value: &[u8]) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{}/environ", self.pid)) else { return false };
+        let Ok(environment) = fs::read(format!("/proc/{}/environ", self.pid)) else {
+            return false;
+        };
         let variables = environment.split(|byte| *byte == 0);
-        variables.into_iter().any(|entry| entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) == Some(value))
+        variables.into_iter().any(|entry| {
+            entry
+                .strip_prefix(name.as_bytes())
+                .and_then(|rest| rest.strip_prefix(b"="))
+                == Some(value)
+        })
     }
 }
 
@@ -80,8 +93,14 @@ impl FromStr for Process {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (pid, began) = text.trim().split_once(' ').context("not a process id and a start time")?;
-        Ok(Self { pid: pid.parse()?, began: began.parse()? })
+        let (pid, began) = text
+            .trim()
+            .split_once(' ')
+            .context("not a process id and a start time")?;
+        Ok(Self {
+            pid: pid.parse()?,
+            began: began.parse()?,
+        })
     }
 }
 
@@ -93,9 +112,13 @@ pub fn with_variable(name: &str, value: &[u8]) -> Result<Vec<Process>> {
         Err(error) => return Err(error).context("cannot list /proc"),
     };
     let own = getpid().as_raw();
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pids = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let processes = pids.filter(|pid| *pid != own).filter_map(Process::find);
-    Ok(processes.filter(|process| process.has_variable(name, value)).collect())
+    Ok(processes
+        .filter(|process| process.has_variable(name, value))
+        .collect())
 }
 
 /// The fields of `/proc/<pid>/stat` that identify a process.
@@ -111,7 +134,10 @@ impl Stat {
         let mut fields = rest.split(' ');
         let state = fields.next()?;
         let began = fields.nth(18)?.trim().parse().ok()?;
-        Some(Self { over: matches!(state, "Z" | "X" | "x"), began })
+        Some(Self {
+            over: matches!(state, "Z" | "X" | "x"),
+            began,
+        })
     }
 }
 
@@ -132,7 +158,10 @@ mod tests {
     fn a_process_with_a_reused_id_is_another_one() {
         let current = Process::current().unwrap();
         assert!(current.runs());
-        let predecessor = Process { began: current.began - 1, ..current };
+        let predecessor = Process {
+            began: current.began - 1,
+            ..current
+        };
         assert!(!predecessor.runs());
         // Would end this test if the start time were not looked at.
         predecessor.signal(Signal::SIGKILL).unwrap();
@@ -152,11 +181,21 @@ mod tests {
 
     #[test]
     fn marked_processes_are_found_and_others_are_not() {
-        let mut child = std::process::Command::new("sleep").arg("60").env("SANDBOX_TEST", "/state/a").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .env("SANDBOX_TEST", "/state/a")
+            .spawn()
+            .unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let found = |value: &[u8]| with_variable("SANDBOX_TEST", value).unwrap().iter().any(|process| process.pid == pid);
+        let found = |value: &[u8]| {
+            with_variable("SANDBOX_TEST", value)
+                .unwrap()
+                .iter()
+                .any(|process| process.pid == pid)
+        };
         // The environment is the parent's until the child has become the program.
-        while fs::read_link(format!("/proc/{pid}/exe")).unwrap() == std::env::current_exe().unwrap() {
+        while fs::read_link(format!("/proc/{pid}/exe")).unwrap() == std::env::current_exe().unwrap()
+        {
             std::thread::yield_now();
         }
         assert!(found(b"/state/a"));
