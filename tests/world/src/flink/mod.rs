@@ -6,9 +6,11 @@
 
 pub mod checkpoints;
 pub mod conf;
+mod ending;
 pub mod files;
 pub mod ha;
 pub mod job;
+mod leading;
 pub mod pace;
 pub mod process;
 pub mod program;

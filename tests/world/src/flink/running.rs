@@ -65,7 +65,7 @@ impl JobManager {
             Happening::Restart => self.restart(index, ground),
             Happening::FinishDue => self.end_job(index, End::Finished, ground),
             Happening::FailDue => {
-                self.fail_task(index, "java.lang.RuntimeException: asked to fail", ground)
+                self.fail_task(index, "java.lang.RuntimeException: asked to fail", ground);
             }
         }
     }
