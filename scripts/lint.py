@@ -3,16 +3,15 @@
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import List
 
 from steps import CACHE, ROOT, Runner, Step, choose, output_of
+from tools import helm
 
 CARGO_DENY = "0.20.2"
-HELM = "v3.19.0"
 LONGEST_FILE = 600
 # Paths under these were not written by hand (or are data), so their length says nothing.
 NOT_BY_HAND = ("Cargo.lock", "LICENSE", "tests/golden/cases/", "helm/flink-kubernetes-operator/crds/", "go.sum", "go.mod")
@@ -127,20 +126,6 @@ def advisories() -> List[str]:
         return []
     print(done.stdout, end="")
     return [] if done.returncode == 0 else ["a dependency has a known defect: see above"]
-
-
-def helm() -> str:
-    """Finds helm, or builds the pinned one into the cache."""
-    own = CACHE / "tools" / "bin" / "helm"
-    found = shutil.which("helm")
-    if found or own.exists():
-        return found or str(own)
-    if not shutil.which("go"):
-        sys.exit("the chart needs helm to be checked: install helm, or Go so that it can be built")
-    print(f"building helm {HELM} into {own.parent} (once)", flush=True)
-    own.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["env", f"GOBIN={own.parent}", "go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM}"], check=True)
-    return str(own)
 
 
 def chart() -> List[str]:

@@ -37,8 +37,8 @@ need_c_compiler() {
 
 need_go() {
     local want have
-    want=$(sed -n 's/^go \([0-9.]*\)$/\1/p' sandbox/control-plane/go.mod 2>/dev/null | head -n 1)
-    want=${want:-1.25}
+    want=$(sed -n 's/^go \([0-9.]*\)$/\1/p' sandbox/control-plane/*/go.mod 2>/dev/null | sort -V | tail -n 1)
+    want=${want:-1.26}
     # With its own binaries of the control plane nothing has to be built.
     [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/kube-apiserver" ] &&
         [ -x "$KUBEBUILDER_ASSETS/kube-controller-manager" ] && [ -x "$KUBEBUILDER_ASSETS/etcd" ] && return
@@ -66,11 +66,11 @@ need_jdk() {
 
 need_python() {
     if ! command -v python3 >/dev/null; then
-        lacking "Python 3.8 or newer" "e.g. apt-get install python3 python3-venv"
+        lacking "Python 3.9 or newer" "e.g. apt-get install python3 python3-venv"
         return
     fi
-    python3 -c 'import sys; sys.exit(sys.version_info < (3, 8))' ||
-        lacking "Python 3.8 or newer (this one is $(python3 -V 2>&1 | cut -d' ' -f2))" "install a newer Python 3"
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' ||
+        lacking "Python 3.9 or newer (this one is $(python3 -V 2>&1 | cut -d' ' -f2))" "install a newer Python 3"
     [ "${1:-}" = venv ] || return 0
     python3 -c 'import venv, ensurepip' 2>/dev/null ||
         lacking "Python's venv module, which fetches the Flink distributions" "e.g. apt-get install python3-venv"
