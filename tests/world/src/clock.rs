@@ -35,23 +35,35 @@ impl Default for Clock {
 impl Clock {
     /// Starts at the beginning of 2026.
     pub fn new() -> Self {
-        Self::starting_at(Timestamp::from_second(1_767_225_600).expect("2026 lies within jiff's range"))
+        Self::starting_at(
+            Timestamp::from_second(1_767_225_600).expect("2026 lies within jiff's range"),
+        )
     }
 
     /// Starts at a given date.
     pub fn starting_at(base: Timestamp) -> Self {
-        Self { base, start: Instant::now(), order: Arc::new(AtomicU64::new(1)) }
+        Self {
+            base,
+            start: Instant::now(),
+            order: Arc::new(AtomicU64::new(1)),
+        }
     }
 
     /// Reads the time.
     pub fn now(&self) -> Timestamp {
-        let elapsed = SignedDuration::try_from(self.elapsed()).expect("virtual time stays within centuries");
-        self.base.checked_add(elapsed).expect("virtual time stays within jiff's range")
+        let elapsed =
+            SignedDuration::try_from(self.elapsed()).expect("virtual time stays within centuries");
+        self.base
+            .checked_add(elapsed)
+            .expect("virtual time stays within jiff's range")
     }
 
     /// Reads the time and takes the next place in the order of the world.
     pub fn moment(&self) -> Moment {
-        Moment { order: self.order.fetch_add(1, Ordering::Relaxed), at: self.now() }
+        Moment {
+            order: self.order.fetch_add(1, Ordering::Relaxed),
+            at: self.now(),
+        }
     }
 
     /// Tells how much virtual time has passed since the start.
@@ -67,8 +79,12 @@ impl Clock {
 
 /// Formats a time as RFC 3339 in whole seconds, rounded down.
 pub fn whole_seconds(at: Timestamp) -> String {
-    let rounded = jiff::TimestampRound::new().smallest(Unit::Second).mode(jiff::RoundMode::Floor);
-    at.round(rounded).expect("rounding to seconds stays in range").to_string()
+    let rounded = jiff::TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(jiff::RoundMode::Floor);
+    at.round(rounded)
+        .expect("rounding to seconds stays in range")
+        .to_string()
 }
 
 /// Lets everything that is due now happen: a short virtual sleep.

@@ -77,18 +77,25 @@ pub struct CrashPoints {
 
 impl fmt::Debug for CrashPoints {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("CrashPoints").field("passed", &self.lock().passed.len()).finish_non_exhaustive()
+        out.debug_struct("CrashPoints")
+            .field("passed", &self.lock().passed.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl CrashPoints {
     /// Starts a sequence.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, inner: Arc::default() }
+        Self {
+            clock,
+            inner: Arc::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("no hook panics while a point is passed")
+        self.inner
+            .lock()
+            .expect("no hook panics while a point is passed")
     }
 
     /// Sets who decides. The hook must not pass points itself.
@@ -100,10 +107,18 @@ impl CrashPoints {
     pub fn pass(&self, instance: &str, call: impl Into<String>) -> (Point, Action) {
         let mut inner = self.lock();
         let number = u64::try_from(inner.passed.len()).expect("a test passes fewer points") + 1;
-        let point =
-            Point { number, instance: instance.to_owned(), call: call.into(), moment: self.clock.moment() };
+        let point = Point {
+            number,
+            instance: instance.to_owned(),
+            call: call.into(),
+            moment: self.clock.moment(),
+        };
         inner.passed.push(point.clone());
-        let action = inner.hook.as_mut().map(|hook| hook(&point)).unwrap_or_default();
+        let action = inner
+            .hook
+            .as_mut()
+            .map(|hook| hook(&point))
+            .unwrap_or_default();
         (point, action)
     }
 
@@ -120,9 +135,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hook_decides_by_number() {
         let points = CrashPoints::new(Clock::new());
-        points.decide_by(|point| if point.number == 2 { Action::CutAfter(Cut::Silent) } else { Action::Proceed });
+        points.decide_by(|point| {
+            if point.number == 2 {
+                Action::CutAfter(Cut::Silent)
+            } else {
+                Action::Proceed
+            }
+        });
         assert_eq!(points.pass("op", "create a").1, Action::Proceed);
-        assert_eq!(points.clone().pass("op", "create b").1, Action::CutAfter(Cut::Silent));
+        assert_eq!(
+            points.clone().pass("op", "create b").1,
+            Action::CutAfter(Cut::Silent)
+        );
         assert_eq!(points.passed().len(), 2);
     }
 }

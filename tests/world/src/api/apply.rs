@@ -29,7 +29,11 @@ pub(crate) struct Managers {
 impl Managers {
     /// Accounts for what was written since: whoever changes a field owns it from then on.
     fn catch_up(&mut self, state: &State, key: &Key, shape: &Shape) {
-        for change in state.since(self.seen).iter().filter(|change| change.key == *key) {
+        for change in state
+            .since(self.seen)
+            .iter()
+            .filter(|change| change.key == *key)
+        {
             self.seen = change.version;
             let Some(new) = &change.new else {
                 self.sets.clear();
@@ -38,19 +42,30 @@ impl Managers {
             if change.author.applied {
                 continue;
             }
-            let before = change.old.as_deref().map(|old| fields::leaves(old, shape)).unwrap_or_default();
+            let before = change
+                .old
+                .as_deref()
+                .map(|old| fields::leaves(old, shape))
+                .unwrap_or_default();
             let after = fields::leaves(new, shape);
             let old = change.old.as_deref().unwrap_or(&Value::Null);
             let changed: BTreeSet<Path> = after
                 .iter()
-                .filter(|path| fields::at(old, path) != fields::at(new, path) && !same_item(old, new, path))
+                .filter(|path| {
+                    fields::at(old, path) != fields::at(new, path) && !same_item(old, new, path)
+                })
                 .cloned()
                 .collect();
             for set in self.sets.values_mut() {
-                set.retain(|path| !changed.contains(path) && (after.contains(path) || !before.contains(path)));
+                set.retain(|path| {
+                    !changed.contains(path) && (after.contains(path) || !before.contains(path))
+                });
             }
             if !changed.is_empty() {
-                self.sets.entry((change.author.manager.to_string(), false)).or_default().extend(changed);
+                self.sets
+                    .entry((change.author.manager.to_string(), false))
+                    .or_default()
+                    .extend(changed);
             }
         }
         self.sets.retain(|_, set| !set.is_empty());
@@ -58,7 +73,13 @@ impl Managers {
     }
 
     /// Lists the fields that an apply would take away from others, with who owns them.
-    fn conflicts(&self, owner: &Owner, live: &Value, config: &Value, wanted: &BTreeSet<Path>) -> Vec<(Owner, Path)> {
+    fn conflicts(
+        &self,
+        owner: &Owner,
+        live: &Value,
+        config: &Value,
+        wanted: &BTreeSet<Path>,
+    ) -> Vec<(Owner, Path)> {
         let mut conflicts = Vec::new();
         for (other, set) in self.sets.iter().filter(|(other, _)| *other != owner) {
             for path in wanted.intersection(set) {
@@ -90,7 +111,9 @@ pub(crate) fn apply(
     check(key, &config, context)?;
     let owner: Owner = (context.author.manager.to_string(), true);
     let schema = state.schema(key.kind);
-    let shape = Shape { schema: schema.as_deref() };
+    let shape = Shape {
+        schema: schema.as_deref(),
+    };
     restrict(key, &mut config, part);
     let Some(live) = state.get(key).cloned() else {
         if part == Part::Status {
@@ -100,7 +123,10 @@ pub(crate) fn apply(
         object::metadata_mut(&mut config).insert("name".into(), key.name.as_str().into());
         let stored = write::create(state, context, key.kind, &key.namespace, config, part)?;
         if !context.dry_run {
-            let managers = Managers { sets: BTreeMap::from([(owner, wanted)]), seen: state.version() };
+            let managers = Managers {
+                sets: BTreeMap::from([(owner, wanted)]),
+                seen: state.version(),
+            };
             state.managers.insert(key.clone(), managers);
         }
         return Ok((stored, true));
@@ -115,20 +141,28 @@ pub(crate) fn apply(
     for (other, path) in conflicts {
         managers.sets.entry(other).or_default().remove(&path);
     }
-    let had = managers.sets.insert(owner.clone(), wanted.clone()).unwrap_or_default();
+    let had = managers
+        .sets
+        .insert(owner.clone(), wanted.clone())
+        .unwrap_or_default();
     let mut new = Value::clone(&live);
     fields::merge(&mut new, &config, &shape);
-    // Longest first: the fields of a list item go before the item itself.
-    let mut dropped: Vec<&Path> = had.difference(&wanted).collect();
-    dropped.sort_by_key(|path| std::cmp::Reverse(path.len()));
-    for path in dropped {
-        let of_others = managers.sets.iter().any(|(other, set)| *other != owner && fields::holds(set, path));
+    // In order of paths a list item goes before its fields, while its keys still tell it from others.
+    for path in had.difference(&wanted) {
+        let of_others = managers
+            .sets
+            .iter()
+            .any(|(other, set)| *other != owner && fields::holds(set, path));
         if !of_others {
             fields::remove(&mut new, path);
         }
     }
     let version = object::text(&config, "resourceVersion");
-    let version = if version.is_empty() { object::text(&live, "resourceVersion") } else { version };
+    let version = if version.is_empty() {
+        object::text(&live, "resourceVersion")
+    } else {
+        version
+    };
     let version = version.to_owned();
     object::metadata_mut(&mut new).insert("resourceVersion".into(), json!(version));
     let stored = write::update(state, context, key, &live, new, part)?;
@@ -169,7 +203,10 @@ fn check(key: &Key, config: &Value, context: &Context) -> Result<(), ApiError> {
             key.name
         )));
     }
-    if config["metadata"]["managedFields"].as_array().is_some_and(|fields| !fields.is_empty()) {
+    if config["metadata"]["managedFields"]
+        .as_array()
+        .is_some_and(|fields| !fields.is_empty())
+    {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     Ok(())
@@ -177,12 +214,16 @@ fn check(key: &Key, config: &Value, context: &Context) -> Result<(), ApiError> {
 
 /// Leaves of the configuration what this part of the object may take.
 fn restrict(key: &Key, config: &mut Value, part: Part) {
-    let fields = config.as_object_mut().expect("checked to have apiVersion and kind");
+    let fields = config
+        .as_object_mut()
+        .expect("checked to have apiVersion and kind");
     match part {
         Part::Main if key.kind.has(Quirk::Status) => {
             fields.remove("status");
         }
-        Part::Status => fields.retain(|field, _| ["apiVersion", "kind", "metadata", "status"].contains(&field.as_str())),
+        Part::Status => fields.retain(|field, _| {
+            ["apiVersion", "kind", "metadata", "status"].contains(&field.as_str())
+        }),
         Part::Main | Part::Whole => {}
     }
 }

@@ -13,9 +13,11 @@ pub(crate) fn complete(kind: &Kind, object: &mut Value) {
             default(spec, "replicas", || json!(1));
             default(spec, "revisionHistoryLimit", || json!(10));
             default(spec, "progressDeadlineSeconds", || json!(600));
-            default(spec, "strategy", || {
-                json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" } })
-            });
+            default(
+                spec,
+                "strategy",
+                || json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": "25%", "maxUnavailable": "25%" } }),
+            );
             if let Some(template) = spec.get_mut("template").and_then(Value::as_object_mut) {
                 complete_metadata(template);
                 complete_pod_spec(part_of(template, "spec"));
@@ -51,7 +53,9 @@ pub(crate) fn complete(kind: &Kind, object: &mut Value) {
             part_of(metadata, "labels").insert("kubernetes.io/metadata.name".into(), name);
         }
         ("", "Secret") => {
-            let fields = object.as_object_mut().expect("stored objects are JSON objects");
+            let fields = object
+                .as_object_mut()
+                .expect("stored objects are JSON objects");
             default(fields, "type", || json!("Opaque"));
         }
         ("networking.k8s.io", "Ingress") => {
@@ -62,7 +66,12 @@ pub(crate) fn complete(kind: &Kind, object: &mut Value) {
 }
 
 fn part<'a>(object: &'a mut Value, field: &str) -> &'a mut Map<String, Value> {
-    part_of(object.as_object_mut().expect("stored objects are JSON objects"), field)
+    part_of(
+        object
+            .as_object_mut()
+            .expect("stored objects are JSON objects"),
+        field,
+    )
 }
 
 /// Gives a map inside a map for writing; what is there and is no map gives way.
@@ -80,9 +89,15 @@ fn default(fields: &mut Map<String, Value>, field: &str, value: impl FnOnce() ->
     }
 }
 
-fn items<'a>(fields: &'a mut Map<String, Value>, field: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+fn items<'a>(
+    fields: &'a mut Map<String, Value>,
+    field: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
     let listed = fields.get_mut(field).and_then(Value::as_array_mut);
-    listed.into_iter().flatten().filter_map(Value::as_object_mut)
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
 }
 
 fn complete_metadata(template: &mut Map<String, Value>) {
@@ -114,25 +129,46 @@ fn complete_pod_spec(spec: &mut Map<String, Value>) {
 }
 
 fn complete_container(container: &mut Map<String, Value>) {
-    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    let floating = image.ends_with(":latest") || !image.rsplit('/').next().unwrap_or_default().contains([':', '@']);
-    default(container, "imagePullPolicy", || json!(if floating { "Always" } else { "IfNotPresent" }));
+    let image = container
+        .get("image")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let floating = image.ends_with(":latest")
+        || !image
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .contains([':', '@']);
+    default(container, "imagePullPolicy", || {
+        json!(if floating { "Always" } else { "IfNotPresent" })
+    });
     default(container, "resources", || json!({}));
-    default(container, "terminationMessagePath", || json!("/dev/termination-log"));
+    default(container, "terminationMessagePath", || {
+        json!("/dev/termination-log")
+    });
     default(container, "terminationMessagePolicy", || json!("File"));
     for port in items(container, "ports") {
         default(port, "protocol", || json!("TCP"));
     }
     for variable in items(container, "env") {
-        if let Some(source) = variable.get_mut("valueFrom").and_then(|from| from.get_mut("fieldRef"))
+        if let Some(source) = variable
+            .get_mut("valueFrom")
+            .and_then(|from| from.get_mut("fieldRef"))
             && let Some(source) = source.as_object_mut()
         {
             default(source, "apiVersion", || json!("v1"));
         }
     }
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
-        let Some(probe) = container.get_mut(probe).and_then(Value::as_object_mut) else { continue };
-        for (field, value) in [("failureThreshold", 3), ("periodSeconds", 10), ("successThreshold", 1), ("timeoutSeconds", 1)] {
+        let Some(probe) = container.get_mut(probe).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        for (field, value) in [
+            ("failureThreshold", 3),
+            ("periodSeconds", 10),
+            ("successThreshold", 1),
+            ("timeoutSeconds", 1),
+        ] {
             default(probe, field, || json!(value));
         }
     }
@@ -151,14 +187,22 @@ fn deployment(object: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
     let spec = &object["spec"];
     if let Some(replicas) = spec["replicas"].as_i64().filter(|replicas| *replicas < 0) {
-        found.push(Violation::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0"));
+        found.push(Violation::invalid(
+            "spec.replicas",
+            &json!(replicas),
+            "must be greater than or equal to 0",
+        ));
     }
     let labels = &spec["template"]["metadata"]["labels"];
     match spec["selector"]["matchLabels"].as_object() {
         None => found.push(Violation::required("spec.selector", "")),
         Some(wanted) if wanted.iter().any(|(name, value)| labels[name] != *value) => {
             let why = "`selector` does not match template `labels`";
-            found.push(Violation::invalid("spec.template.metadata.labels", labels, why));
+            found.push(Violation::invalid(
+                "spec.template.metadata.labels",
+                labels,
+                why,
+            ));
         }
         Some(_) => {}
     }
@@ -168,7 +212,10 @@ fn deployment(object: &Value) -> Vec<Violation> {
 
 fn pod_spec(spec: &Value, path: &str) -> Vec<Violation> {
     let mut found = Vec::new();
-    let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let containers = spec["containers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if containers.is_empty() {
         found.push(Violation::required(format!("{path}.containers"), ""));
     }
@@ -180,10 +227,18 @@ fn pod_spec(spec: &Value, path: &str) -> Vec<Violation> {
             }
         }
         for group in ["limits", "requests"] {
-            for (name, value) in container["resources"][group].as_object().into_iter().flatten() {
+            for (name, value) in container["resources"][group]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
                 if value.to_string().trim_matches('"').starts_with('-') {
                     let field = format!("{here}.resources.{group}[{name}]");
-                    found.push(Violation::invalid(field, value, "must be greater than or equal to 0"));
+                    found.push(Violation::invalid(
+                        field,
+                        value,
+                        "must be greater than or equal to 0",
+                    ));
                 }
             }
         }
@@ -194,11 +249,20 @@ fn pod_spec(spec: &Value, path: &str) -> Vec<Violation> {
 /// Lists changes of an object that nobody may make.
 pub(crate) fn update_violations(kind: &Kind, old: &Value, new: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
-    if (kind.group, kind.kind) == ("apps", "Deployment") && old["spec"]["selector"] != new["spec"]["selector"] {
-        found.push(Violation::invalid("spec.selector", &new["spec"]["selector"], "field is immutable"));
+    if (kind.group, kind.kind) == ("apps", "Deployment")
+        && old["spec"]["selector"] != new["spec"]["selector"]
+    {
+        found.push(Violation::invalid(
+            "spec.selector",
+            &new["spec"]["selector"],
+            "field is immutable",
+        ));
     }
     if kind.kind == "ConfigMap" && old["immutable"] == true && old["data"] != new["data"] {
-        found.push(Violation::forbidden("data", "field is immutable when `immutable` is set"));
+        found.push(Violation::forbidden(
+            "data",
+            "field is immutable when `immutable` is set",
+        ));
     }
     found
 }
@@ -222,13 +286,19 @@ mod tests {
 
     fn wrong(object: &Value) -> Vec<String> {
         let kind = Kind::find("Deployment").expect("deployments are known");
-        violations(kind, object).into_iter().map(|violation| violation.field).collect()
+        violations(kind, object)
+            .into_iter()
+            .map(|violation| violation.field)
+            .collect()
     }
 
     #[test]
     fn a_deployment_gets_its_defaults() {
         let mut object = deployment();
-        complete(Kind::find("Deployment").expect("deployments are known"), &mut object);
+        complete(
+            Kind::find("Deployment").expect("deployments are known"),
+            &mut object,
+        );
         assert_eq!(object["spec"]["replicas"], 1);
         let pod = &object["spec"]["template"]["spec"];
         assert_eq!(pod["restartPolicy"], "Always");
@@ -242,7 +312,11 @@ mod tests {
         other["spec"]["template"]["metadata"]["labels"]["app"] = "b".into();
         assert_eq!(wrong(&other), ["spec.template.metadata.labels"]);
         let mut negative = deployment();
-        negative["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({ "requests": { "cpu": "-1" } });
-        assert_eq!(wrong(&negative), ["spec.template.spec.containers[0].resources.requests[cpu]"]);
+        negative["spec"]["template"]["spec"]["containers"][0]["resources"] =
+            json!({ "requests": { "cpu": "-1" } });
+        assert_eq!(
+            wrong(&negative),
+            ["spec.template.spec.containers[0].resources.requests[cpu]"]
+        );
     }
 }

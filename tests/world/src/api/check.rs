@@ -23,12 +23,25 @@ pub(crate) fn metadata(kind: &Kind, object: &Value) -> Vec<Violation> {
 fn name(kind: &Kind, object: &Value) -> Vec<Violation> {
     let given = object::name(object);
     if given.is_empty() {
-        return vec![Violation::required("metadata.name", "name or generateName is required")];
+        return vec![Violation::required(
+            "metadata.name",
+            "name or generateName is required",
+        )];
     }
     let mut found = Vec::new();
-    let mut add = |why: &str| found.push(Violation::invalid("metadata.name", &object["metadata"]["name"], why));
+    let mut add = |why: &str| {
+        found.push(Violation::invalid(
+            "metadata.name",
+            &object["metadata"]["name"],
+            why,
+        ))
+    };
     let (limit, valid, rule) = match kind.kind {
-        "Service" => (63, is_label(given) && given.starts_with(|first: char| first.is_ascii_lowercase()), LABEL_1035),
+        "Service" => (
+            63,
+            is_label(given) && given.starts_with(|first: char| first.is_ascii_lowercase()),
+            LABEL_1035,
+        ),
         "Namespace" => (63, is_label(given), LABEL),
         _ => (253, given.split('.').all(is_label), SUBDOMAIN),
     };
@@ -42,19 +55,32 @@ fn name(kind: &Kind, object: &Value) -> Vec<Violation> {
 }
 
 fn is_label(text: &str) -> bool {
-    let inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let inner =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 fn labels(object: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (_, value) in object["metadata"]["labels"].as_object().into_iter().flatten() {
+    for (_, value) in object["metadata"]["labels"]
+        .as_object()
+        .into_iter()
+        .flatten()
+    {
         let Some(text) = value.as_str() else {
-            found.push(Violation::invalid("metadata.labels", value, "must be a string"));
+            found.push(Violation::invalid(
+                "metadata.labels",
+                value,
+                "must be a string",
+            ));
             continue;
         };
         if text.len() > 63 {
-            found.push(Violation::invalid("metadata.labels", value, "must be no more than 63 characters"));
+            found.push(Violation::invalid(
+                "metadata.labels",
+                value,
+                "must be no more than 63 characters",
+            ));
         }
         if !is_label_value(text) {
             found.push(Violation::invalid("metadata.labels", value, LABEL_VALUE));
@@ -72,20 +98,31 @@ fn is_label_value(text: &str) -> bool {
 fn annotations(object: &Value) -> Vec<Violation> {
     const LIMIT: usize = 256 * 1024;
     let given = object["metadata"]["annotations"].as_object();
-    let size: usize =
-        given.into_iter().flatten().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum();
+    let size: usize = given
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
+        .sum();
     if size <= LIMIT {
         return Vec::new();
     }
     let message = format!("Too long: may not be more than {LIMIT} bytes");
-    vec![Violation { field: "metadata.annotations".into(), reason: "FieldValueTooLong", message }]
+    vec![Violation {
+        field: "metadata.annotations".into(),
+        reason: "FieldValueTooLong",
+        message,
+    }]
 }
 
 fn owner_references(object: &Value) -> Vec<Violation> {
     let mut found = Vec::new();
     for owner in object::owners(object) {
         let parts = [
-            ("apiVersion", &owner.api_version, "version must not be empty"),
+            (
+                "apiVersion",
+                &owner.api_version,
+                "version must not be empty",
+            ),
             ("kind", &owner.kind, "must not be empty"),
             ("name", &owner.name, "must not be empty"),
             ("uid", &owner.uid, "must not be empty"),
@@ -93,7 +130,11 @@ fn owner_references(object: &Value) -> Vec<Violation> {
         for (field, value, why) in parts {
             if value.is_empty() {
                 let field = format!("metadata.ownerReferences.{field}");
-                found.push(Violation::invalid(field, &Value::String(String::new()), why));
+                found.push(Violation::invalid(
+                    field,
+                    &Value::String(String::new()),
+                    why,
+                ));
             }
         }
     }
@@ -116,15 +157,25 @@ mod tests {
         assert_eq!(wrong("ConfigMap", &named(254)).len(), 1);
         assert!(wrong("Service", &named(63)).is_empty());
         assert_eq!(wrong("Service", &named(64)).len(), 1);
-        assert_eq!(wrong("Service", &json!({ "metadata": { "name": "1a" } })).len(), 1);
-        assert_eq!(wrong("ConfigMap", &json!({ "metadata": { "name": "Upper" } })).len(), 1);
+        assert_eq!(
+            wrong("Service", &json!({ "metadata": { "name": "1a" } })).len(),
+            1
+        );
+        assert_eq!(
+            wrong("ConfigMap", &json!({ "metadata": { "name": "Upper" } })).len(),
+            1
+        );
     }
 
     #[test]
     fn label_values_are_short() {
-        let labelled = |value: &str| json!({ "metadata": { "name": "a", "labels": { "app": value } } });
+        let labelled =
+            |value: &str| json!({ "metadata": { "name": "a", "labels": { "app": value } } });
         assert!(wrong("Pod", &labelled(&"x".repeat(63))).is_empty());
-        assert_eq!(wrong("Pod", &labelled(&"x".repeat(64)))[0].field, "metadata.labels");
+        assert_eq!(
+            wrong("Pod", &labelled(&"x".repeat(64)))[0].field,
+            "metadata.labels"
+        );
         assert_eq!(wrong("Pod", &labelled("-x")).len(), 1);
     }
 
@@ -133,6 +184,9 @@ mod tests {
         let owned = json!({ "metadata": { "name": "a", "ownerReferences": [
             { "apiVersion": "v1", "kind": "Pod", "name": "p" }
         ] } });
-        assert_eq!(wrong("ConfigMap", &owned)[0].field, "metadata.ownerReferences.uid");
+        assert_eq!(
+            wrong("ConfigMap", &owned)[0].field,
+            "metadata.ownerReferences.uid"
+        );
     }
 }

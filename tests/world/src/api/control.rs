@@ -30,12 +30,18 @@ impl WireControl {
     /// Begins a rule for the requests that match.
     #[must_use]
     pub fn on(&self, means: Match) -> RuleBuilder {
-        RuleBuilder { link: self.link.clone(), means, skip: 0, times: Some(1) }
+        RuleBuilder {
+            link: self.link.clone(),
+            means,
+            skip: 0,
+            times: Some(1),
+        }
     }
 
     /// Answers the next matching request with a code, without carrying it out.
     pub fn fail_next(&self, means: Match, code: u16) {
-        self.on(means).act(Action::FailBefore(Failure::Status(code)));
+        self.on(means)
+            .act(Action::FailBefore(Failure::Status(code)));
     }
 
     /// Refuses matching requests as RBAC does, until the rules are cleared.
@@ -92,6 +98,7 @@ impl RuleBuilder {
 
     /// Sets what is done and puts the rule in force.
     pub fn act(self, action: Action) {
-        self.link.add_rule(self.means, self.skip, self.times, Measure::Act(action));
+        self.link
+            .add_rule(self.means, self.skip, self.times, Measure::Act(action));
     }
 }

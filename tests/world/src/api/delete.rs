@@ -38,18 +38,27 @@ pub struct DeleteOptions {
 impl DeleteOptions {
     /// Deletes at once, without waiting for anybody to end the object.
     pub fn now() -> Self {
-        Self { grace_period: Some(0), ..Self::default() }
+        Self {
+            grace_period: Some(0),
+            ..Self::default()
+        }
     }
 
     /// Deletes with a propagation.
     pub fn with(propagation: Propagation) -> Self {
-        Self { propagation: Some(propagation), ..Self::default() }
+        Self {
+            propagation: Some(propagation),
+            ..Self::default()
+        }
     }
 
     /// Reads the body of a DELETE.
     pub(crate) fn parse(body: &Value) -> Result<Self, ApiError> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let propagation = match (body["propagationPolicy"].as_str(), body["orphanDependents"].as_bool()) {
+        let propagation = match (
+            body["propagationPolicy"].as_str(),
+            body["orphanDependents"].as_bool(),
+        ) {
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
@@ -74,7 +83,9 @@ impl DeleteOptions {
         if self.propagation.is_none() && !given.is_empty() {
             self.propagation = Self::parse(&json!({ "propagationPolicy": given }))?.propagation;
         }
-        self.grace_period = self.grace_period.or_else(|| call.option("gracePeriodSeconds").parse().ok());
+        self.grace_period = self
+            .grace_period
+            .or_else(|| call.option("gracePeriodSeconds").parse().ok());
         Ok(())
     }
 }
@@ -103,7 +114,10 @@ pub(crate) fn delete(
     key: &Key,
     options: &DeleteOptions,
 ) -> Result<Deleted, ApiError> {
-    let old = state.get(key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+    let old = state
+        .get(key)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
     check_preconditions(key, &old, options)?;
     let mut new = Value::clone(&old);
     let grace = match grace(key, &old, options) {
@@ -126,7 +140,11 @@ pub(crate) fn delete(
 }
 
 fn check_preconditions(key: &Key, old: &Value, options: &DeleteOptions) -> Result<(), ApiError> {
-    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != object::uid(old)) {
+    if let Some(uid) = options
+        .uid
+        .as_deref()
+        .filter(|uid| *uid != object::uid(old))
+    {
         let why = format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
             object::uid(old)
@@ -134,7 +152,11 @@ fn check_preconditions(key: &Key, old: &Value, options: &DeleteOptions) -> Resul
         return Err(ApiError::precondition(key.kind, &key.name, &why));
     }
     let stored = object::text(old, "resourceVersion");
-    if let Some(version) = options.resource_version.as_deref().filter(|version| *version != stored) {
+    if let Some(version) = options
+        .resource_version
+        .as_deref()
+        .filter(|version| *version != stored)
+    {
         let why = format!(
             "the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({stored}). The object might have been modified"
         );
@@ -163,10 +185,21 @@ fn grace(key: &Key, old: &Value, options: &DeleteOptions) -> Grace {
             (Some(_), _) => Grace::Pending,
         };
     }
-    let default = old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-    let ended = matches!(old["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-    let scheduled = old["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
-    if ended || !scheduled { Grace::Seconds(0) } else { Grace::Seconds(options.grace_period.unwrap_or(default)) }
+    let default = old["spec"]["terminationGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or(30);
+    let ended = matches!(
+        old["status"]["phase"].as_str(),
+        Some("Succeeded" | "Failed")
+    );
+    let scheduled = old["spec"]["nodeName"]
+        .as_str()
+        .is_some_and(|node| !node.is_empty());
+    if ended || !scheduled {
+        Grace::Seconds(0)
+    } else {
+        Grace::Seconds(options.grace_period.unwrap_or(default))
+    }
 }
 
 /// Tells which finalizers the object has once the propagation is settled.
@@ -193,7 +226,11 @@ fn mark(state: &State, key: &Key, new: &mut Value, grace: i64) {
     let namespace = key.kind.kind == "Namespace";
     // A second deletion can only bring the end nearer. The fixed format makes text order time order.
     let ends = whole_seconds(ends);
-    let ends = if first { ends } else { ends.min(object::text(new, "deletionTimestamp").to_owned()) };
+    let ends = if first {
+        ends
+    } else {
+        ends.min(object::text(new, "deletionTimestamp").to_owned())
+    };
     let metadata = object::metadata_mut(new);
     metadata.insert("deletionTimestamp".into(), ends.into());
     if !namespace {
@@ -211,7 +248,8 @@ fn mark(state: &State, key: &Key, new: &mut Value, grace: i64) {
 pub(crate) fn answer(key: &Key, deleted: &Deleted) -> Value {
     match deleted {
         Deleted::Gone(object) if !key.kind.has(Quirk::ReturnsDeleted) => {
-            let mut details = json!({ "name": key.name, "kind": key.kind.resource, "uid": object::uid(object) });
+            let mut details =
+                json!({ "name": key.name, "kind": key.kind.resource, "uid": object::uid(object) });
             if !key.kind.group.is_empty() {
                 details["group"] = key.kind.group.into();
             }

@@ -88,13 +88,17 @@ pub(crate) struct Deliveries {
 
 impl fmt::Debug for Deliveries {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Deliveries").field("passed", &self.count()).finish_non_exhaustive()
+        out.debug_struct("Deliveries")
+            .field("passed", &self.count())
+            .finish_non_exhaustive()
     }
 }
 
 impl Deliveries {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().expect("no hook panics while an event is delivered")
+        self.inner
+            .lock()
+            .expect("no hook panics while an event is delivered")
     }
 
     pub(crate) fn decide_by(&self, hook: impl FnMut(&Delivery) -> DeliveryAction + Send + 'static) {
@@ -109,6 +113,10 @@ impl Deliveries {
         let mut inner = self.lock();
         inner.passed += 1;
         delivery.number = inner.passed;
-        inner.hook.as_mut().map(|hook| hook(&delivery)).unwrap_or_default()
+        inner
+            .hook
+            .as_mut()
+            .map(|hook| hook(&delivery))
+            .unwrap_or_default()
     }
 }

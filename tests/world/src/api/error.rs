@@ -40,31 +40,59 @@ impl Violation {
     /// A value that may not stand there.
     pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
         let message = format!("Invalid value: {value}: {why}");
-        Self { field: field.into(), reason: "FieldValueInvalid", message }
+        Self {
+            field: field.into(),
+            reason: "FieldValueInvalid",
+            message,
+        }
     }
 
     /// A value that has to be there.
     pub(crate) fn required(field: impl Into<String>, why: &str) -> Self {
-        let message = if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
-        Self { field: field.into(), reason: "FieldValueRequired", message }
+        let message = if why.is_empty() {
+            "Required value".to_owned()
+        } else {
+            format!("Required value: {why}")
+        };
+        Self {
+            field: field.into(),
+            reason: "FieldValueRequired",
+            message,
+        }
     }
 
     /// A value that nobody may set.
     pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
-        Self { field: field.into(), reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
+        Self {
+            field: field.into(),
+            reason: "FieldValueForbidden",
+            message: format!("Forbidden: {why}"),
+        }
     }
 
     /// A value outside a closed set.
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, allowed: &[Value]) -> Self {
         let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-        let message = format!("Unsupported value: {value}: supported values: {}", allowed.join(", "));
-        Self { field: field.into(), reason: "FieldValueNotSupported", message }
+        let message = format!(
+            "Unsupported value: {value}: supported values: {}",
+            allowed.join(", ")
+        );
+        Self {
+            field: field.into(),
+            reason: "FieldValueNotSupported",
+            message,
+        }
     }
 }
 
 impl ApiError {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null }
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            details: Value::Null,
+        }
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str) -> Self {
@@ -89,7 +117,10 @@ impl ApiError {
     }
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
-        let message = format!("Operation cannot be fulfilled on {} {name:?}: {why}", kind.qualified_resource());
+        let message = format!(
+            "Operation cannot be fulfilled on {} {name:?}: {why}",
+            kind.qualified_resource()
+        );
         Self::new(409, "Conflict", message).about(name, kind.group, kind.resource)
     }
 
@@ -101,8 +132,11 @@ impl ApiError {
 
     /// A deletion whose preconditions do not hold; the real server names the kind here, not the plural.
     pub(crate) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
-        let subject =
-            if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
+        let subject = if kind.group.is_empty() {
+            kind.kind.to_owned()
+        } else {
+            format!("{}.{}", kind.kind, kind.group)
+        };
         let message = format!("Operation cannot be fulfilled on {subject} {name:?}: {why}");
         Self::new(409, "Conflict", message).about(name, kind.group, kind.kind)
     }
@@ -110,13 +144,19 @@ impl ApiError {
     /// An apply that would take over fields of other managers.
     pub(crate) fn apply_conflict(causes: &[(String, String)]) -> Self {
         let message = match causes {
-            [(manager, field)] => format!("Apply failed with 1 conflict: conflict with {manager}: {field}"),
+            [(manager, field)] => {
+                format!("Apply failed with 1 conflict: conflict with {manager}: {field}")
+            }
             more => {
                 let mut message = format!("Apply failed with {} conflicts:", more.len());
                 let mut last = "";
                 for (manager, field) in more {
                     if manager != last {
-                        message.push_str(if last.is_empty() { " conflicts with " } else { "\nconflicts with " });
+                        message.push_str(if last.is_empty() {
+                            " conflicts with "
+                        } else {
+                            "\nconflicts with "
+                        });
                         message.push_str(manager);
                         message.push(':');
                         last = manager;
@@ -143,7 +183,13 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, violations: &[Violation]) -> Self {
-        Self::invalid_as(&kind.qualified_kind(), kind.group, kind.kind, name, violations)
+        Self::invalid_as(
+            &kind.qualified_kind(),
+            kind.group,
+            kind.kind,
+            name,
+            violations,
+        )
     }
 
     /// As [`Self::invalid`], naming the plural: what the real server does for a missing resourceVersion.
@@ -153,16 +199,34 @@ impl ApiError {
             reason: "FieldValueInvalid",
             message: "Invalid value: 0: must be specified for an update".into(),
         };
-        Self::invalid_as(&kind.qualified_resource(), kind.group, kind.resource, name, &[violation])
+        Self::invalid_as(
+            &kind.qualified_resource(),
+            kind.group,
+            kind.resource,
+            name,
+            &[violation],
+        )
     }
 
     /// Options of a request that do not make sense.
     pub(crate) fn invalid_options(options: &str, violations: &[Violation]) -> Self {
         let group = "meta.k8s.io";
-        Self::invalid_as(&format!("{options}.{group}"), group, options, "", violations)
+        Self::invalid_as(
+            &format!("{options}.{group}"),
+            group,
+            options,
+            "",
+            violations,
+        )
     }
 
-    fn invalid_as(subject: &str, group: &str, kind: &str, name: &str, violations: &[Violation]) -> Self {
+    fn invalid_as(
+        subject: &str,
+        group: &str,
+        kind: &str,
+        name: &str,
+        violations: &[Violation],
+    ) -> Self {
         let mut lines: Vec<String> = Vec::new();
         for violation in violations {
             let line = if violation.field.is_empty() {
@@ -174,9 +238,17 @@ impl ApiError {
                 lines.push(line);
             }
         }
-        let told = if let [only] = lines.as_slice() { only.clone() } else { format!("[{}]", lines.join(", ")) };
-        let mut error =
-            Self::new(422, "Invalid", format!("{subject} {name:?} is invalid: {told}")).about(name, group, kind);
+        let told = if let [only] = lines.as_slice() {
+            only.clone()
+        } else {
+            format!("[{}]", lines.join(", "))
+        };
+        let mut error = Self::new(
+            422,
+            "Invalid",
+            format!("{subject} {name:?} is invalid: {told}"),
+        )
+        .about(name, group, kind);
         let causes: Vec<Value> = violations
             .iter()
             .map(|violation| {
@@ -203,7 +275,9 @@ impl ApiError {
 
     /// A creation in a namespace that is going away.
     pub(crate) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
-        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let why = format!(
+            "unable to create new content in namespace {namespace} because it is being terminated"
+        );
         let mut error = Self::forbidden(kind, name, &why);
         error.details["causes"] = json!([{
             "reason": "NamespaceTerminating",
@@ -226,14 +300,22 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let mut error = Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+        let mut error = Self::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        );
         error.details = json!({});
         error
     }
 
     /// What the server says of a path that leads nowhere.
     pub(crate) fn no_such_path() -> Self {
-        let mut error = Self::new(404, "NotFound", "the server could not find the requested resource");
+        let mut error = Self::new(
+            404,
+            "NotFound",
+            "the server could not find the requested resource",
+        );
         error.details = json!({});
         error
     }
@@ -244,14 +326,32 @@ impl ApiError {
             400 => ("BadRequest", "injected bad request"),
             401 => ("Unauthorized", "Unauthorized"),
             403 => ("Forbidden", "forbidden: injected refusal"),
-            404 => ("NotFound", "the server could not find the requested resource"),
-            409 => ("Conflict", "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again"),
-            410 => ("Expired", "The resourceVersion for the provided watch is too old."),
+            404 => (
+                "NotFound",
+                "the server could not find the requested resource",
+            ),
+            409 => (
+                "Conflict",
+                "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again",
+            ),
+            410 => (
+                "Expired",
+                "The resourceVersion for the provided watch is too old.",
+            ),
             422 => ("Invalid", "injected validation failure"),
-            429 => ("TooManyRequests", "too many requests, please try again later"),
+            429 => (
+                "TooManyRequests",
+                "too many requests, please try again later",
+            ),
             500 => ("InternalError", "Internal error occurred: injected failure"),
-            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
-            504 => ("Timeout", "Timeout: request did not complete within the allotted timeout"),
+            503 => (
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
+            504 => (
+                "Timeout",
+                "Timeout: request did not complete within the allotted timeout",
+            ),
             _ => ("", "injected failure"),
         };
         let mut error = Self::new(code, reason, message);
@@ -301,7 +401,10 @@ mod tests {
         let one = Violation::required("spec.image", "");
         let two = Violation::invalid("spec.replicas", &json!(-1), "must be positive");
         let alone = ApiError::invalid(pods(), "a", std::slice::from_ref(&one));
-        assert_eq!(alone.message, "Pod \"a\" is invalid: spec.image: Required value");
+        assert_eq!(
+            alone.message,
+            "Pod \"a\" is invalid: spec.image: Required value"
+        );
         let both = ApiError::invalid(pods(), "a", &[one, two]);
         assert_eq!(
             both.message,

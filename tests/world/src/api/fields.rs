@@ -51,7 +51,10 @@ const SHARED_LISTS: &[(&str, &[&str])] = &[
     ("status/conditions", &["type"]),
     ("imagePullSecrets", &["name"]),
     ("hostAliases", &["ip"]),
-    ("topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"]),
+    (
+        "topologySpreadConstraints",
+        &["topologyKey", "whenUnsatisfiable"],
+    ),
 ];
 
 impl Shape<'_> {
@@ -76,7 +79,9 @@ impl Shape<'_> {
         SHARED_LISTS
             .iter()
             .find(|(suffix, _)| ends_with(suffix))
-            .map_or(ListType::Atomic, |(_, keys)| ListType::Map(keys.iter().map(|key| (*key).to_owned()).collect()))
+            .map_or(ListType::Atomic, |(_, keys)| {
+                ListType::Map(keys.iter().map(|key| (*key).to_owned()).collect())
+            })
     }
 }
 
@@ -173,7 +178,9 @@ fn position(items: &[Value], step: &Step) -> Option<usize> {
     match step {
         Step::Item(keys) => {
             let names: Vec<String> = keys.iter().map(|(name, _)| name.clone()).collect();
-            items.iter().position(|item| item_step(item, &names) == *step)
+            items
+                .iter()
+                .position(|item| item_step(item, &names) == *step)
         }
         Step::Member(text) => items.iter().position(|item| item.to_string() == *text),
         Step::Field(_) => None,
@@ -197,7 +204,9 @@ pub(crate) fn at<'a>(object: &'a Value, path: &Path) -> Option<&'a Value> {
 
 /// Removes what a path leads to, if it is there.
 pub(crate) fn remove(object: &mut Value, path: &Path) {
-    let Some((last, way)) = path.split_last() else { return };
+    let Some((last, way)) = path.split_last() else {
+        return;
+    };
     let mut here = object;
     for step in way {
         let next = match step {
@@ -280,7 +289,10 @@ pub(crate) fn shown(path: &Path) -> String {
         let written = match step {
             Step::Field(name) => write!(text, ".{name}"),
             Step::Item(keys) => {
-                let keys: Vec<String> = keys.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let keys: Vec<String> = keys
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
                 write!(text, "[{}]", keys.join(","))
             }
             Step::Member(value) => write!(text, "[={value}]"),

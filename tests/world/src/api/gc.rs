@@ -52,7 +52,10 @@ impl ApiServer {
 fn matters(change: &Change) -> bool {
     match &change.new {
         None => true,
-        Some(new) => object::is_deleting(new) || (change.old.is_none() && new["metadata"]["ownerReferences"].is_array()),
+        Some(new) => {
+            object::is_deleting(new)
+                || (change.old.is_none() && new["metadata"]["ownerReferences"].is_array())
+        }
     }
 }
 
@@ -68,7 +71,10 @@ enum Standing {
 }
 
 fn collect(state: &mut State, context: &Context) {
-    let all: Vec<(Key, Arc<Value>)> = state.all().map(|(key, object)| (key.clone(), object.clone())).collect();
+    let all: Vec<(Key, Arc<Value>)> = state
+        .all()
+        .map(|(key, object)| (key.clone(), object.clone()))
+        .collect();
     for (key, object) in &all {
         if object::has_finalizer(object, ORPHAN) && object::is_deleting(object) {
             orphan_dependents(state, context, key, object, &all);
@@ -80,7 +86,9 @@ fn collect(state: &mut State, context: &Context) {
     for (key, object) in &all {
         if object::has_finalizer(object, FOREGROUND) && object::is_deleting(object) {
             let blocked = state.all().any(|(_, other)| {
-                object::owners(other).iter().any(|owner| owner.uid == object::uid(object) && owner.blocks)
+                object::owners(other)
+                    .iter()
+                    .any(|owner| owner.uid == object::uid(object) && owner.blocks)
             });
             if !blocked {
                 drop_finalizer(state, context, key, FOREGROUND);
@@ -91,25 +99,50 @@ fn collect(state: &mut State, context: &Context) {
 
 fn standing(state: &State, key: &Key, owner: &Owner) -> Standing {
     // The real collector cannot resolve a kind that is not served, and leaves its dependents alone.
-    let Some(kind) = Kind::of(&owner.api_version, &owner.kind).filter(|kind| state.serves(kind)) else {
+    let Some(kind) = Kind::of(&owner.api_version, &owner.kind).filter(|kind| state.serves(kind))
+    else {
         return Standing::Solid;
     };
-    let namespace = if kind.is_namespaced() { key.namespace.clone() } else { String::new() };
-    let place = Key { kind, namespace, name: owner.name.clone() };
-    match state.get(&place).filter(|found| object::uid(found) == owner.uid) {
+    let namespace = if kind.is_namespaced() {
+        key.namespace.clone()
+    } else {
+        String::new()
+    };
+    let place = Key {
+        kind,
+        namespace,
+        name: owner.name.clone(),
+    };
+    match state
+        .get(&place)
+        .filter(|found| object::uid(found) == owner.uid)
+    {
         None => Standing::Dangling,
-        Some(found) if object::is_deleting(found) && object::has_finalizer(found, FOREGROUND) => Standing::Waiting,
+        Some(found) if object::is_deleting(found) && object::has_finalizer(found, FOREGROUND) => {
+            Standing::Waiting
+        }
         Some(_) => Standing::Solid,
     }
 }
 
-fn attempt_to_delete(state: &mut State, context: &Context, key: &Key, object: &Value, all: &[(Key, Arc<Value>)]) {
+fn attempt_to_delete(
+    state: &mut State,
+    context: &Context,
+    key: &Key,
+    object: &Value,
+    all: &[(Key, Arc<Value>)],
+) {
     let owners = object::owners(object);
-    let current = state.get(key).is_some_and(|stored| object::version(stored) == object::version(object));
+    let current = state
+        .get(key)
+        .is_some_and(|stored| object::version(stored) == object::version(object));
     if owners.is_empty() || !current {
         return;
     }
-    let standings: Vec<Standing> = owners.iter().map(|owner| standing(state, key, owner)).collect();
+    let standings: Vec<Standing> = owners
+        .iter()
+        .map(|owner| standing(state, key, owner))
+        .collect();
     if standings.contains(&Standing::Solid) {
         let gone: Vec<&str> = owners
             .iter()
@@ -125,8 +158,11 @@ fn attempt_to_delete(state: &mut State, context: &Context, key: &Key, object: &V
     if object::is_deleting(object) {
         return;
     }
-    let has_dependents =
-        all.iter().any(|(_, other)| object::owners(other).iter().any(|owner| owner.uid == object::uid(object)));
+    let has_dependents = all.iter().any(|(_, other)| {
+        object::owners(other)
+            .iter()
+            .any(|owner| owner.uid == object::uid(object))
+    });
     let propagation = if standings.contains(&Standing::Waiting) && has_dependents {
         Propagation::Foreground
     } else if object::has_finalizer(object, ORPHAN) {
@@ -136,13 +172,25 @@ fn attempt_to_delete(state: &mut State, context: &Context, key: &Key, object: &V
     } else {
         Propagation::Background
     };
-    let options = DeleteOptions { uid: Some(object::uid(object).to_owned()), ..DeleteOptions::with(propagation) };
-    delete::delete(state, context, key, &options).expect("the object was looked up under the same lock");
+    let options = DeleteOptions {
+        uid: Some(object::uid(object).to_owned()),
+        ..DeleteOptions::with(propagation)
+    };
+    delete::delete(state, context, key, &options)
+        .expect("the object was looked up under the same lock");
 }
 
-fn orphan_dependents(state: &mut State, context: &Context, key: &Key, object: &Value, all: &[(Key, Arc<Value>)]) {
+fn orphan_dependents(
+    state: &mut State,
+    context: &Context,
+    key: &Key,
+    object: &Value,
+    all: &[(Key, Arc<Value>)],
+) {
     for (dependent, _) in all.iter().filter(|(_, other)| {
-        object::owners(other).iter().any(|owner| owner.uid == object::uid(object))
+        object::owners(other)
+            .iter()
+            .any(|owner| owner.uid == object::uid(object))
     }) {
         drop_owners(state, context, dependent, &[object::uid(object)]);
     }
@@ -152,8 +200,12 @@ fn orphan_dependents(state: &mut State, context: &Context, key: &Key, object: &V
 fn drop_owners(state: &mut State, context: &Context, key: &Key, uids: &[&str]) {
     let Some(stored) = state.get(key) else { return };
     let mut new = Value::clone(stored);
-    if let Some(references) = object::metadata_mut(&mut new).get_mut("ownerReferences").and_then(Value::as_array_mut) {
-        references.retain(|reference| !uids.contains(&reference["uid"].as_str().unwrap_or_default()));
+    if let Some(references) = object::metadata_mut(&mut new)
+        .get_mut("ownerReferences")
+        .and_then(Value::as_array_mut)
+    {
+        references
+            .retain(|reference| !uids.contains(&reference["uid"].as_str().unwrap_or_default()));
     }
     object::tidy_metadata(&mut new);
     state.put(context, key, new);
@@ -162,10 +214,16 @@ fn drop_owners(state: &mut State, context: &Context, key: &Key, uids: &[&str]) {
 fn drop_finalizer(state: &mut State, context: &Context, key: &Key, finalizer: &str) {
     let Some(stored) = state.get(key) else { return };
     let mut new = Value::clone(stored);
-    let left: Vec<String> =
-        object::finalizers(&new).into_iter().filter(|one| *one != finalizer).map(str::to_owned).collect();
+    let left: Vec<String> = object::finalizers(&new)
+        .into_iter()
+        .filter(|one| *one != finalizer)
+        .map(str::to_owned)
+        .collect();
     object::set_finalizers(&mut new, &left);
-    let waits = new["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() > 0;
+    let waits = new["metadata"]["deletionGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or_default()
+        > 0;
     if left.is_empty() && !waits {
         state.remove(context, key);
     } else {
@@ -189,11 +247,18 @@ fn empty_namespaces(state: &mut State, context: &Context) {
         for (key, deleting) in &inside {
             if !deleting {
                 let options = DeleteOptions::with(Propagation::Background);
-                delete::delete(state, context, key, &options).expect("the object was looked up under the same lock");
+                delete::delete(state, context, key, &options)
+                    .expect("the object was looked up under the same lock");
             }
         }
-        if !state.all().any(|(key, _)| key.namespace == name) && object::finalizers(&namespace).is_empty() {
-            let key = Key { kind: namespaces, namespace: String::new(), name: name.to_owned() };
+        if !state.all().any(|(key, _)| key.namespace == name)
+            && object::finalizers(&namespace).is_empty()
+        {
+            let key = Key {
+                kind: namespaces,
+                namespace: String::new(),
+                name: name.to_owned(),
+            };
             state.remove(context, &key);
         }
     }

@@ -11,8 +11,16 @@ use super::link::Link;
 use super::route::Verb;
 
 /// Answers a request that is to no kind.
-pub(crate) fn answer(server: &ApiServer, link: &Link, path: &str, body: &Bytes) -> Result<(u16, Value), ApiError> {
-    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+pub(crate) fn answer(
+    server: &ApiServer,
+    link: &Link,
+    path: &str,
+    body: &Bytes,
+) -> Result<(u16, Value), ApiError> {
+    let segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
     match segments.as_slice() {
         ["version"] => Ok((
             200,
@@ -23,19 +31,30 @@ pub(crate) fn answer(server: &ApiServer, link: &Link, path: &str, body: &Bytes) 
         ["apis"] => Ok((200, groups(server))),
         ["api", version] => resources(server, "", version),
         ["apis", group, version] => resources(server, group, version),
-        ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => review(link, body),
+        [
+            "apis",
+            "authorization.k8s.io",
+            "v1",
+            "selfsubjectaccessreviews",
+        ] => review(link, body),
         _ => Err(ApiError::no_such_path()),
     }
 }
 
 fn served(server: &ApiServer) -> Vec<&'static Kind> {
     let state = server.state();
-    Kind::all().iter().filter(|kind| state.serves(kind)).collect()
+    Kind::all()
+        .iter()
+        .filter(|kind| state.serves(kind))
+        .collect()
 }
 
 fn groups(server: &ApiServer) -> Value {
-    let mut found: Vec<(&str, &str)> =
-        served(server).iter().map(|kind| (kind.group, kind.version)).filter(|(group, _)| !group.is_empty()).collect();
+    let mut found: Vec<(&str, &str)> = served(server)
+        .iter()
+        .map(|kind| (kind.group, kind.version))
+        .filter(|(group, _)| !group.is_empty())
+        .collect();
     found.dedup();
     let group = |(group, version): &(&str, &str)| {
         let version = json!({ "groupVersion": format!("{group}/{version}"), "version": version });
@@ -73,20 +92,31 @@ fn resources(server: &ApiServer, group: &str, version: &str) -> Result<(u16, Val
         };
         entry(kind.resource.to_owned(), &verbs);
         if kind.has(Quirk::Status) {
-            entry(format!("{}/status", kind.resource), &["get", "patch", "update"]);
+            entry(
+                format!("{}/status", kind.resource),
+                &["get", "patch", "update"],
+            );
         }
     }
     if list.is_empty() {
         return Err(ApiError::no_such_path());
     }
-    let name = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    Ok((200, json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list })))
+    let name = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    Ok((
+        200,
+        json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": list }),
+    ))
 }
 
 /// Answers a client that asks what it may do, by the rules of its own wire.
 fn review(link: &Link, body: &Bytes) -> Result<(u16, Value), ApiError> {
-    let mut review: Value = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("the object provided is unrecognized: {error}")))?;
+    let mut review: Value = serde_json::from_slice(body).map_err(|error| {
+        ApiError::bad_request(format!("the object provided is unrecognized: {error}"))
+    })?;
     let asked = &review["spec"]["resourceAttributes"];
     let text = |field: &str| asked[field].as_str().unwrap_or_default().to_owned();
     let verbs = [

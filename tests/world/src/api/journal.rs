@@ -40,7 +40,11 @@ impl Request {
     }
 
     pub(crate) fn of(instance: &str, path: &str, call: &Call) -> Self {
-        let name = if call.name.is_empty() { super::object::name(&call.body) } else { &call.name };
+        let name = if call.name.is_empty() {
+            super::object::name(&call.body)
+        } else {
+            &call.name
+        };
         Self {
             instance: instance.to_owned(),
             verb: Some(call.verb),
@@ -58,7 +62,9 @@ impl Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(verb) = self.verb else { return out.write_str(&self.path) };
+        let Some(verb) = self.verb else {
+            return out.write_str(&self.path);
+        };
         write!(out, "{} {}", verb.word(), self.resource)?;
         if !self.subresource.is_empty() {
             write!(out, "/{}", self.subresource)?;
@@ -121,7 +127,11 @@ pub struct Record {
 
 impl fmt::Display for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "#{} {} {} {} {:?}", self.seq, self.sent.at, self.request.instance, self.request, self.outcome)
+        write!(
+            out,
+            "#{} {} {} {} {:?}",
+            self.seq, self.sent.at, self.request.instance, self.request, self.outcome
+        )
     }
 }
 

@@ -83,7 +83,14 @@ const fn kind(
     scope: Scope,
     quirks: &'static [Quirk],
 ) -> Kind {
-    Kind { group, kind, version, resource, scope, quirks }
+    Kind {
+        group,
+        kind,
+        version,
+        resource,
+        scope,
+        quirks,
+    }
 }
 
 impl Kind {
@@ -94,17 +101,23 @@ impl Kind {
 
     /// Finds a kind by its name or its plural; the core group comes first where two groups share one.
     pub fn find(name: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.kind == name || kind.resource == name)
+        KINDS
+            .iter()
+            .find(|kind| kind.kind == name || kind.resource == name)
     }
 
     /// Finds the kind of an object by its `apiVersion` and `kind`.
     pub fn of(api_version: &str, name: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.kind == name && kind.api_version() == api_version)
+        KINDS
+            .iter()
+            .find(|kind| kind.kind == name && kind.api_version() == api_version)
     }
 
     /// Finds a kind by the parts of a request path.
     pub fn at(group: &str, version: &str, resource: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.group == group && kind.version == version && kind.resource == resource)
+        KINDS.iter().find(|kind| {
+            kind.group == group && kind.version == version && kind.resource == resource
+        })
     }
 
     /// Tells whether the kind has a quirk.
@@ -119,17 +132,29 @@ impl Kind {
 
     /// Gives `apps/v1`, or `v1` for the core.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// Gives `deployments.apps`, or `pods` for the core: how messages name the resource.
     pub fn qualified_resource(&self) -> String {
-        if self.group.is_empty() { self.resource.to_owned() } else { format!("{}.{}", self.resource, self.group) }
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
     }
 
     /// Gives `Deployment.apps`, or `Pod` for the core: how messages about invalid objects name the kind.
     pub fn qualified_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() {
+            self.kind.to_owned()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
     }
 }
 
@@ -140,7 +165,10 @@ mod tests {
     #[test]
     fn kinds_are_found_by_name_plural_and_path() {
         assert_eq!(Kind::find("Deployment"), Kind::find("deployments"));
-        assert_eq!(Kind::at("apps", "v1", "deployments"), Kind::of("apps/v1", "Deployment"));
+        assert_eq!(
+            Kind::at("apps", "v1", "deployments"),
+            Kind::of("apps/v1", "Deployment")
+        );
         assert_eq!(Kind::find("Event").map(|kind| kind.group), Some(""));
         assert_eq!(Kind::find("Cheese"), None);
     }
@@ -148,7 +176,9 @@ mod tests {
     #[test]
     fn no_two_lines_share_a_path() {
         for (index, kind) in KINDS.iter().enumerate() {
-            let first = KINDS.iter().position(|other| (other.group, other.resource) == (kind.group, kind.resource));
+            let first = KINDS
+                .iter()
+                .position(|other| (other.group, other.resource) == (kind.group, kind.resource));
             assert_eq!(first, Some(index), "{}", kind.qualified_resource());
         }
     }

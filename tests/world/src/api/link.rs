@@ -34,7 +34,10 @@ impl Match {
 
     /// Means every request that changes something.
     pub fn mutating() -> Self {
-        Self { mutating: true, ..Self::default() }
+        Self {
+            mutating: true,
+            ..Self::default()
+        }
     }
 
     /// Means one verb; several calls mean either.
@@ -74,7 +77,9 @@ impl Match {
 
     /// Tells whether a request is meant.
     pub fn matches(&self, request: &Request) -> bool {
-        let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
+        let is = |wanted: &Option<String>, given: &str| {
+            wanted.as_deref().is_none_or(|wanted| wanted == given)
+        };
         (self.verbs.is_empty() || request.verb.is_some_and(|verb| self.verbs.contains(&verb)))
             && (!self.mutating || request.verb.is_some_and(Verb::mutates))
             && is(&self.resource, &request.resource)
@@ -145,13 +150,18 @@ impl Link {
     pub(crate) async fn mended(&self) {
         let mut cut = self.cut.subscribe();
         // The sender lives in self, so that waiting cannot fail.
-        cut.wait_for(Option::is_none).await.expect("the line outlives its users");
+        cut.wait_for(Option::is_none)
+            .await
+            .expect("the line outlives its users");
     }
 
     /// Waits until the line is down.
     pub(crate) async fn broken(&self) -> Cut {
         let mut cut = self.cut.subscribe();
-        let found = cut.wait_for(Option::is_some).await.expect("the line outlives its users");
+        let found = cut
+            .wait_for(Option::is_some)
+            .await
+            .expect("the line outlives its users");
         found.expect("waited for a cut")
     }
 
@@ -173,11 +183,18 @@ impl Link {
     }
 
     fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().expect("nothing panics while rules are looked at")
+        self.rules
+            .lock()
+            .expect("nothing panics while rules are looked at")
     }
 
     pub(crate) fn add_rule(&self, means: Match, skip: u64, times: Option<u64>, measure: Measure) {
-        self.rules().list.push(Rule { means, skip, times, measure });
+        self.rules().list.push(Rule {
+            means,
+            skip,
+            times,
+            measure,
+        });
     }
 
     pub(crate) fn clear_rules(&self) {
@@ -203,6 +220,9 @@ impl Link {
     /// Tells whether a request would be forbidden, without using up a rule.
     pub(crate) fn forbids(&self, request: &Request) -> bool {
         let rules = self.rules();
-        rules.list.iter().any(|rule| rule.measure == Measure::Forbid && rule.means.matches(request))
+        rules
+            .list
+            .iter()
+            .any(|rule| rule.measure == Measure::Forbid && rule.means.matches(request))
     }
 }

@@ -16,11 +16,16 @@ use super::write::{self, Part};
 
 /// Finds a kind that the caller believes in.
 pub(crate) fn known(name: &str) -> &'static Kind {
-    Kind::find(name).unwrap_or_else(|| panic!("the world knows no kind {name:?}; add a line to kinds.rs"))
+    Kind::find(name)
+        .unwrap_or_else(|| panic!("the world knows no kind {name:?}; add a line to kinds.rs"))
 }
 
 fn key(kind: &str, namespace: &str, name: &str) -> Key {
-    Key { kind: known(kind), namespace: namespace.to_owned(), name: name.to_owned() }
+    Key {
+        kind: known(kind),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }
 
 fn world() -> Context {
@@ -30,13 +35,17 @@ fn world() -> Context {
 impl ApiServer {
     /// Makes a namespace that is ready for use.
     pub fn create_namespace(&self, name: &str) {
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-        self.create(namespace).expect("a new namespace with a valid name");
+        let namespace =
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        self.create(namespace)
+            .expect("a new namespace with a valid name");
     }
 
     /// Reads an object; the kind may be named by its name or its plural.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.state().get(&key(kind, namespace, name)).map(|object| Value::clone(object))
+        self.state()
+            .get(&key(kind, namespace, name))
+            .map(|object| Value::clone(object))
     }
 
     /// Reads all objects of a kind, in one namespace or (empty) in all.
@@ -48,11 +57,20 @@ impl ApiServer {
     /// Creates an object with everything it says, status included; its kind is the one it names.
     pub fn create(&self, object: Value) -> Result<Value, ApiError> {
         let (version, name) = (object["apiVersion"].as_str(), object["kind"].as_str());
-        let kind = Kind::of(version.unwrap_or_default(), name.unwrap_or_default()).ok_or_else(|| {
-            ApiError::bad_request(format!("the world knows no {name:?} in {version:?}: set apiVersion and kind"))
+        let kind =
+            Kind::of(version.unwrap_or_default(), name.unwrap_or_default()).ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "the world knows no {name:?} in {version:?}: set apiVersion and kind"
+                ))
+            })?;
+        let namespace = if kind.is_namespaced() {
+            object::namespace(&object).to_owned()
+        } else {
+            String::new()
+        };
+        let created = self.write(|state| {
+            write::create(state, &mut world(), kind, &namespace, object, Part::Whole)
         })?;
-        let namespace = if kind.is_namespaced() { object::namespace(&object).to_owned() } else { String::new() };
-        let created = self.write(|state| write::create(state, &mut world(), kind, &namespace, object, Part::Whole))?;
         Ok(Value::clone(&created))
     }
 
@@ -66,7 +84,10 @@ impl ApiServer {
     ) -> Result<Value, ApiError> {
         let key = key(kind, namespace, name);
         let updated = self.write(|state| {
-            let old = state.get(&key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+            let old = state
+                .get(&key)
+                .cloned()
+                .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
             let mut new = Value::clone(&old);
             change(&mut new);
             object::copy_metadata(&old, &mut new, "resourceVersion");
@@ -89,13 +110,19 @@ impl ApiServer {
         options: &DeleteOptions,
     ) -> Result<(), ApiError> {
         let key = key(kind, namespace, name);
-        self.write(|state| delete::delete(state, &world(), &key, options)).map(drop)
+        self.write(|state| delete::delete(state, &world(), &key, options))
+            .map(drop)
     }
 
     /// Follows all changes from now on.
     pub fn subscribe(&self) -> Changes {
         let position = self.state().version();
-        Changes { server: self.clone(), position, queue: VecDeque::new(), changed: self.changed() }
+        Changes {
+            server: self.clone(),
+            position,
+            queue: VecDeque::new(),
+            changed: self.changed(),
+        }
     }
 }
 
@@ -113,7 +140,8 @@ impl Changes {
     pub fn try_next(&mut self) -> Option<Change> {
         if self.queue.is_empty() {
             let state = self.server.state();
-            self.queue.extend(state.since(self.position).iter().cloned());
+            self.queue
+                .extend(state.since(self.position).iter().cloned());
             self.position = state.version();
         }
         self.queue.pop_front()
@@ -127,7 +155,10 @@ impl Changes {
                 return change;
             }
             // The server lives in self, so that its bell cannot be gone.
-            self.changed.changed().await.expect("the server outlives its subscribers");
+            self.changed
+                .changed()
+                .await
+                .expect("the server outlives its subscribers");
         }
     }
 }
@@ -139,7 +170,15 @@ impl std::fmt::Display for Change {
             (Some(_), Some(_)) => "changed",
             (Some(_), None) => "deleted",
         };
-        let Key { kind, namespace, name } = &self.key;
-        write!(out, "{} v{} {} {what} {namespace}/{name} by {}", self.moment.at, self.version, kind.kind, self.author.instance)
+        let Key {
+            kind,
+            namespace,
+            name,
+        } = &self.key;
+        write!(
+            out,
+            "{} v{} {} {what} {namespace}/{name} by {}",
+            self.moment.at, self.version, kind.kind, self.author.instance
+        )
     }
 }

@@ -88,7 +88,9 @@ struct Shared {
 
 impl fmt::Debug for ApiServer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("ApiServer").field("version", &self.state().version()).finish_non_exhaustive()
+        out.debug_struct("ApiServer")
+            .field("version", &self.state().version())
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,7 +108,9 @@ impl ApiServer {
             latency: Mutex::new(LATENCY),
             proxy: Mutex::default(),
         };
-        let server = Self { shared: Arc::new(shared) };
+        let server = Self {
+            shared: Arc::new(shared),
+        };
         server.create_namespace("default");
         server
     }
@@ -142,7 +146,8 @@ impl ApiServer {
             });
             replaced.expect("a CRD can be replaced by another of its name");
         } else {
-            self.create(crd).expect("a CRD names group, plural and version");
+            self.create(crd)
+                .expect("a CRD names group, plural and version");
         }
     }
 
@@ -153,7 +158,10 @@ impl ApiServer {
 
     /// Gives the service for a client instance; all wires of one name share one line.
     pub fn wire(&self, instance: &str) -> Wire {
-        Wire { server: self.clone(), link: self.link(instance) }
+        Wire {
+            server: self.clone(),
+            link: self.link(instance),
+        }
     }
 
     /// Builds a client on the wire of an instance.
@@ -163,7 +171,9 @@ impl ApiServer {
 
     /// Gives the handle on an instance's line.
     pub fn control(&self, instance: &str) -> WireControl {
-        WireControl { link: self.link(instance) }
+        WireControl {
+            link: self.link(instance),
+        }
     }
 
     /// Gives the clock of this world.
@@ -193,12 +203,23 @@ impl ApiServer {
 
     /// Sets how long a request takes, there and back.
     pub fn set_latency(&self, latency: Duration) {
-        *self.shared.latency.lock().expect("nothing panics while the latency is set") = latency;
+        *self
+            .shared
+            .latency
+            .lock()
+            .expect("nothing panics while the latency is set") = latency;
     }
 
     /// Sets who answers requests through `…/services/…/proxy` and `…/pods/…/proxy`.
-    pub fn set_proxy(&self, handler: impl Fn(ProxyCall) -> BoxFuture<'static, Response<Bytes>> + Send + Sync + 'static) {
-        *self.shared.proxy.lock().expect("nothing panics while the proxy is set") = Some(Arc::new(handler));
+    pub fn set_proxy(
+        &self,
+        handler: impl Fn(ProxyCall) -> BoxFuture<'static, Response<Bytes>> + Send + Sync + 'static,
+    ) {
+        *self
+            .shared
+            .proxy
+            .lock()
+            .expect("nothing panics while the proxy is set") = Some(Arc::new(handler));
     }
 
     /// Lists the requests so far, in the order in which they left.
@@ -221,11 +242,17 @@ impl ApiServer {
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().expect("nothing panics while the state is changed")
+        self.shared
+            .state
+            .lock()
+            .expect("nothing panics while the state is changed")
     }
 
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
-        self.shared.journal.lock().expect("nothing panics while the journal is written")
+        self.shared
+            .journal
+            .lock()
+            .expect("nothing panics while the journal is written")
     }
 
     /// Changes the state and lets everybody know if there is a new version.
@@ -247,22 +274,40 @@ impl ApiServer {
     }
 
     pub(crate) fn latency(&self) -> Duration {
-        *self.shared.latency.lock().expect("nothing panics while the latency is read")
+        *self
+            .shared
+            .latency
+            .lock()
+            .expect("nothing panics while the latency is read")
     }
 
     pub(crate) async fn proxy(&self, call: ProxyCall) -> Response<Bytes> {
-        let handler = self.shared.proxy.lock().expect("nothing panics while the proxy is looked up").clone();
+        let handler = self
+            .shared
+            .proxy
+            .lock()
+            .expect("nothing panics while the proxy is looked up")
+            .clone();
         if let Some(handler) = handler {
             return handler(call).await;
         }
         let mut refusal = ApiError::injected(503);
         refusal.message = format!("no endpoints available for service {:?}", call.name);
-        let response = Response::builder().status(503).body(refusal.status().to_string().into());
+        let response = Response::builder()
+            .status(503)
+            .body(refusal.status().to_string().into());
         response.expect("a status and a body make a response")
     }
 
     fn link(&self, instance: &str) -> Arc<Link> {
-        let mut links = self.shared.links.lock().expect("nothing panics while links are looked up");
-        links.entry(instance.to_owned()).or_insert_with(|| Arc::new(Link::new(instance))).clone()
+        let mut links = self
+            .shared
+            .links
+            .lock()
+            .expect("nothing panics while links are looked up");
+        links
+            .entry(instance.to_owned())
+            .or_insert_with(|| Arc::new(Link::new(instance)))
+            .clone()
     }
 }

@@ -43,7 +43,11 @@ pub(crate) fn is_deleting(object: &Value) -> bool {
 
 pub(crate) fn finalizers(object: &Value) -> Vec<&str> {
     let listed = object["metadata"]["finalizers"].as_array();
-    listed.into_iter().flatten().filter_map(Value::as_str).collect()
+    listed
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 pub(crate) fn has_finalizer(object: &Value, finalizer: &str) -> bool {
@@ -61,8 +65,11 @@ pub(crate) fn set_finalizers(object: &mut Value, finalizers: &[String]) {
 }
 
 pub(crate) fn owners(object: &Value) -> Vec<Owner> {
-    let Some(listed) = object["metadata"]["ownerReferences"].as_array() else { return Vec::new() };
-    let text = |reference: &Value, field: &str| reference[field].as_str().unwrap_or_default().to_owned();
+    let Some(listed) = object["metadata"]["ownerReferences"].as_array() else {
+        return Vec::new();
+    };
+    let text =
+        |reference: &Value, field: &str| reference[field].as_str().unwrap_or_default().to_owned();
     listed
         .iter()
         .map(|reference| Owner {
@@ -70,7 +77,9 @@ pub(crate) fn owners(object: &Value) -> Vec<Owner> {
             kind: text(reference, "kind"),
             name: text(reference, "name"),
             uid: text(reference, "uid"),
-            blocks: reference["blockOwnerDeletion"].as_bool().unwrap_or_default(),
+            blocks: reference["blockOwnerDeletion"]
+                .as_bool()
+                .unwrap_or_default(),
         })
         .collect()
 }
@@ -90,7 +99,9 @@ pub(crate) fn metadata_mut(object: &mut Value) -> &mut Map<String, Value> {
 
 /// Copies one top-level field from another object, removing it where the other has none.
 pub(crate) fn copy_field(from: &Value, to: &mut Value, field: &str) {
-    let target = to.as_object_mut().expect("only JSON objects get past the router");
+    let target = to
+        .as_object_mut()
+        .expect("only JSON objects get past the router");
     match from.get(field) {
         Some(value) => target.insert(field.to_owned(), value.clone()),
         None => target.remove(field),

@@ -32,7 +32,11 @@ impl PatchType {
             "application/apply-patch+yaml" => Ok(Self::Apply),
             "application/strategic-merge-patch+json" if !custom => Ok(Self::Strategic),
             _ => {
-                let known = if custom { "" } else { ", application/strategic-merge-patch+json" };
+                let known = if custom {
+                    ""
+                } else {
+                    ", application/strategic-merge-patch+json"
+                };
                 Err(ApiError::unsupported_media_type(format!(
                     "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json{known}, application/apply-patch+yaml"
                 )))
@@ -50,7 +54,10 @@ pub(crate) fn patch(
     patch: Value,
     part: Part,
 ) -> Result<Arc<Value>, ApiError> {
-    let old = state.get(key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+    let old = state
+        .get(key)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
     let mut new = Value::clone(&old);
     // Unless the patch says otherwise it is meant for whatever version is stored.
     match kind_of_patch {
@@ -61,13 +68,21 @@ pub(crate) fn patch(
         }
         PatchType::Merge | PatchType::Apply => {
             if !patch.is_object() {
-                return Err(ApiError::bad_request("error decoding patch: a merge patch must be a JSON object"));
+                return Err(ApiError::bad_request(
+                    "error decoding patch: a merge patch must be a JSON object",
+                ));
             }
             json_patch::merge(&mut new, &patch);
         }
         PatchType::Strategic => {
             let schema = state.schema(key.kind);
-            fields::merge(&mut new, &patch, &Shape { schema: schema.as_deref() });
+            fields::merge(
+                &mut new,
+                &patch,
+                &Shape {
+                    schema: schema.as_deref(),
+                },
+            );
             drop_nulls(&mut new, &patch);
         }
     }
@@ -91,14 +106,17 @@ pub(crate) fn patch(
 /// The real server answers a JSON patch that cannot be carried out with 422 and no field.
 fn failed_json(key: &Key, error: &json_patch::PatchError) -> ApiError {
     let mut refusal = ApiError::invalid(key.kind, &key.name, &[]);
-    refusal.message = format!("the server rejected our request due to an error in our request: {error}");
+    refusal.message =
+        format!("the server rejected our request due to an error in our request: {error}");
     refusal.details = json!({});
     refusal
 }
 
 /// Removes what a strategic patch sets to null.
 fn drop_nulls(object: &mut Value, patch: &Value) {
-    let (Value::Object(fields), Value::Object(wanted)) = (object, patch) else { return };
+    let (Value::Object(fields), Value::Object(wanted)) = (object, patch) else {
+        return;
+    };
     for (name, value) in wanted {
         if value.is_null() {
             fields.remove(name);

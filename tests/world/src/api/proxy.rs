@@ -24,7 +24,8 @@ pub struct ProxyCall {
 }
 
 /// Who answers such requests.
-pub(crate) type ProxyHandler = dyn Fn(ProxyCall) -> BoxFuture<'static, Response<Bytes>> + Send + Sync;
+pub(crate) type ProxyHandler =
+    dyn Fn(ProxyCall) -> BoxFuture<'static, Response<Bytes>> + Send + Sync;
 
 impl ProxyCall {
     pub(crate) fn new(instance: &str, proxied: &Proxied, request: &Request<Bytes>) -> Self {
@@ -37,7 +38,10 @@ impl ProxyCall {
         let mut passed = Request::new(request.body().clone());
         *passed.method_mut() = request.method().clone();
         *passed.headers_mut() = request.headers().clone();
-        *passed.uri_mut() = proxied.path.parse().expect("part of a URI that was parsed before");
+        *passed.uri_mut() = proxied
+            .path
+            .parse()
+            .expect("part of a URI that was parsed before");
         Self {
             instance: instance.to_owned(),
             namespace: proxied.namespace.clone(),

@@ -25,29 +25,48 @@ pub(crate) enum Reply {
 }
 
 /// Carries out a call.
-pub(crate) fn handle(state: &mut State, context: &mut Context, call: &Call) -> Result<Reply, ApiError> {
+pub(crate) fn handle(
+    state: &mut State,
+    context: &mut Context,
+    call: &Call,
+) -> Result<Reply, ApiError> {
     if !state.serves(call.kind) {
         return Err(ApiError::no_such_path());
     }
     let part = match call.subresource.as_str() {
         "" => Part::Main,
         "status" if call.kind.has(Quirk::Status) => Part::Status,
-        "scale" if call.kind.kind == "FlinkDeployment" => return scale::handle(state, context, call),
+        "scale" if call.kind.kind == "FlinkDeployment" => {
+            return scale::handle(state, context, call);
+        }
         _ => return Err(ApiError::no_such_path()),
     };
-    let key = Key { kind: call.kind, namespace: call.namespace.clone(), name: call.name.clone() };
+    let key = Key {
+        kind: call.kind,
+        namespace: call.namespace.clone(),
+        name: call.name.clone(),
+    };
     context.dry_run = call.option("dryRun") == "All";
     context.strict = call.option("fieldValidation") == "Strict";
     let answer = |code: u16, object: &Value| Ok(Reply::Body(code, view(call, object)));
     match call.verb {
         Verb::Get => {
-            let found = state.get(&key).ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+            let found = state
+                .get(&key)
+                .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
             answer(200, found)
         }
         Verb::List => list(state, call),
         Verb::Watch => Ok(Reply::Watch(Box::new(Plan::new(state, call)?))),
         Verb::Create => {
-            let created = write::create(state, context, key.kind, &key.namespace, call.body.clone(), part)?;
+            let created = write::create(
+                state,
+                context,
+                key.kind,
+                &key.namespace,
+                call.body.clone(),
+                part,
+            )?;
             answer(201, &created)
         }
         Verb::Update => {
@@ -59,10 +78,12 @@ pub(crate) fn handle(state: &mut State, context: &mut Context, call: &Call) -> R
             let kind_of_patch = PatchType::parse(&call.content_type, key.kind.has(Quirk::Custom))?;
             if kind_of_patch == PatchType::Apply {
                 let force = call.flag("force");
-                let (written, created) = apply::apply(state, context, &key, call.body.clone(), part, force)?;
+                let (written, created) =
+                    apply::apply(state, context, &key, call.body.clone(), part, force)?;
                 return answer(if created { 201 } else { 200 }, &written);
             }
-            let written = patch::patch(state, context, &key, kind_of_patch, call.body.clone(), part)?;
+            let written =
+                patch::patch(state, context, &key, kind_of_patch, call.body.clone(), part)?;
             answer(200, &written)
         }
         Verb::Delete => {
@@ -88,7 +109,11 @@ pub(crate) fn view(call: &Call, object: &Value) -> Value {
     })
 }
 
-fn delete_collection(state: &mut State, context: &mut Context, call: &Call) -> Result<Reply, ApiError> {
+fn delete_collection(
+    state: &mut State,
+    context: &mut Context,
+    call: &Call,
+) -> Result<Reply, ApiError> {
     let options = DeleteOptions::parse(&call.body)?;
     let selector = Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
     let mut items = Vec::new();
@@ -103,7 +128,10 @@ fn delete_collection(state: &mut State, context: &mut Context, call: &Call) -> R
             items.push(item(call, deleted.object()));
         }
     }
-    Ok(Reply::Body(200, listing(call, state.version(), &items, None)))
+    Ok(Reply::Body(
+        200,
+        listing(call, state.version(), &items, None),
+    ))
 }
 
 fn list(state: &State, call: &Call) -> Result<Reply, ApiError> {
@@ -115,9 +143,14 @@ fn list(state: &State, call: &Call) -> Result<Reply, ApiError> {
     } else {
         state.list_at(call.kind, &call.namespace, version)
     };
-    let mut wanted: Vec<_> = all.into_iter().filter(|object| selector.matches(object)).collect();
+    let mut wanted: Vec<_> = all
+        .into_iter()
+        .filter(|object| selector.matches(object))
+        .collect();
     if let Some((namespace, name)) = after {
-        wanted.retain(|object| (object::namespace(object), object::name(object)) > (namespace.as_str(), name.as_str()));
+        wanted.retain(|object| {
+            (object::namespace(object), object::name(object)) > (namespace.as_str(), name.as_str())
+        });
     }
     if limit == 0 || wanted.len() <= limit {
         let items: Vec<Value> = wanted.iter().map(|object| item(call, object)).collect();
@@ -125,10 +158,17 @@ fn list(state: &State, call: &Call) -> Result<Reply, ApiError> {
     }
     let page = &wanted[..limit];
     let last = page.last().expect("a limit of at least one");
-    let token = format!("{version}:{}:{}", object::namespace(last), object::name(last));
+    let token = format!(
+        "{version}:{}:{}",
+        object::namespace(last),
+        object::name(last)
+    );
     let remaining = (selector == Selector::default()).then_some(wanted.len() - limit);
     let items: Vec<Value> = page.iter().map(|object| item(call, object)).collect();
-    Ok(Reply::Body(200, listing(call, version, &items, Some((token, remaining)))))
+    Ok(Reply::Body(
+        200,
+        listing(call, version, &items, Some((token, remaining))),
+    ))
 }
 
 type Place = (String, String);
@@ -143,14 +183,22 @@ fn page_start(state: &State, call: &Call) -> Result<(u64, Option<Place>), ApiErr
         }
         let version = version.parse().map_err(|_| bad_version(version))?;
         if version < state.compacted() {
-            return Err(ApiError::expired("The resourceVersion for the provided list is too old."));
+            return Err(ApiError::expired(
+                "The resourceVersion for the provided list is too old.",
+            ));
         }
         return Ok((version, None));
     }
-    let malformed = || ApiError::bad_request("continue key is not valid: it was not issued by this server");
+    let malformed =
+        || ApiError::bad_request("continue key is not valid: it was not issued by this server");
     let mut parts = token.splitn(3, ':');
-    let version: u64 = parts.next().and_then(|part| part.parse().ok()).ok_or_else(malformed)?;
-    let (Some(namespace), Some(name)) = (parts.next(), parts.next()) else { return Err(malformed()) };
+    let version: u64 = parts
+        .next()
+        .and_then(|part| part.parse().ok())
+        .ok_or_else(malformed)?;
+    let (Some(namespace), Some(name)) = (parts.next(), parts.next()) else {
+        return Err(malformed());
+    };
     if version < state.compacted() {
         return Err(ApiError::expired(
             "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.",
@@ -161,7 +209,9 @@ fn page_start(state: &State, call: &Call) -> Result<(u64, Option<Place>), ApiErr
 
 /// Refuses a resourceVersion that is no number.
 pub(crate) fn bad_version(given: &str) -> ApiError {
-    ApiError::bad_request(format!("Invalid value: {given:?}: resourceVersion must be a number"))
+    ApiError::bad_request(format!(
+        "Invalid value: {given:?}: resourceVersion must be a number"
+    ))
 }
 
 /// Shows an object as an item of a list: built-in kinds leave out what the list says already.
@@ -177,7 +227,12 @@ fn item(call: &Call, object: &Value) -> Value {
     item
 }
 
-fn listing(call: &Call, version: u64, items: &[Value], more: Option<(String, Option<usize>)>) -> Value {
+fn listing(
+    call: &Call,
+    version: u64,
+    items: &[Value],
+    more: Option<(String, Option<usize>)>,
+) -> Value {
     let mut metadata = json!({ "resourceVersion": version.to_string() });
     if let Some((token, remaining)) = more {
         metadata["continue"] = token.into();
@@ -186,7 +241,10 @@ fn listing(call: &Call, version: u64, items: &[Value], more: Option<(String, Opt
         }
     }
     let (kind, version) = if call.metadata_only {
-        ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned())
+        (
+            "PartialObjectMetadataList".to_owned(),
+            "meta.k8s.io/v1".to_owned(),
+        )
     } else {
         (format!("{}List", call.kind.kind), call.kind.api_version())
     };

@@ -48,7 +48,9 @@ impl Verb {
     pub fn mutates(self) -> bool {
         match self {
             Self::Get | Self::List | Self::Watch => false,
-            Self::Create | Self::Update | Self::Patch | Self::Delete | Self::DeleteCollection => true,
+            Self::Create | Self::Update | Self::Patch | Self::Delete | Self::DeleteCollection => {
+                true
+            }
         }
     }
 }
@@ -99,9 +101,18 @@ pub(crate) enum Target {
 }
 
 /// Finds out what a request asks for.
-pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<Target, ApiError> {
+pub(crate) fn parse(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Target, ApiError> {
     let path = uri.path();
-    let segments: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
+    let segments: Vec<String> = path
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .map(decode)
+        .collect();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let (group, version, rest) = match segments.as_slice() {
         ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
@@ -110,7 +121,10 @@ pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]
     };
     let place = Place::of(rest);
     if let ["proxy", way @ ..] = place.rest {
-        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = uri
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         return Ok(Target::Proxy(Proxied {
             namespace: place.namespace.to_owned(),
             resource: place.resource.to_owned(),
@@ -123,14 +137,26 @@ pub(crate) fn parse(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]
     }
     let kind = Kind::at(group, version, place.resource).ok_or_else(ApiError::no_such_path)?;
     let query: BTreeMap<String, String> =
-        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
-    let watches = query.get("watch").is_some_and(|value| matches!(value.as_str(), "true" | "1"));
+        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect();
+    let watches = query
+        .get("watch")
+        .is_some_and(|value| matches!(value.as_str(), "true" | "1"));
     let verb = verb(method, place.name, watches)?;
     let subresource = place.rest.join("/");
-    if kind.is_namespaced() && place.namespace.is_empty() && !matches!(verb, Verb::List | Verb::Watch) {
+    if kind.is_namespaced()
+        && place.namespace.is_empty()
+        && !matches!(verb, Verb::List | Verb::Watch)
+    {
         return Err(ApiError::method_not_allowed());
     }
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: header::HeaderName| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     Ok(Target::Kind(Box::new(Call {
         verb,
         kind,
@@ -154,13 +180,20 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn of(rest: &'a [&'a str]) -> Self {
         let (namespace, rest) = match rest {
-            ["namespaces", namespace, resource, ..] if !["status", "finalize"].contains(resource) => {
+            ["namespaces", namespace, resource, ..]
+                if !["status", "finalize"].contains(resource) =>
+            {
                 (*namespace, &rest[2..])
             }
             _ => ("", rest),
         };
         let at = |index: usize| rest.get(index).copied().unwrap_or_default();
-        Self { namespace, resource: at(0), name: at(1), rest: rest.get(2..).unwrap_or_default() }
+        Self {
+            namespace,
+            resource: at(0),
+            name: at(1),
+            rest: rest.get(2..).unwrap_or_default(),
+        }
     }
 }
 
@@ -183,7 +216,9 @@ fn read(body: &[u8]) -> Result<Value, ApiError> {
         return Ok(Value::Null);
     }
     serde_json::from_slice(body).map_err(|error| {
-        ApiError::bad_request(format!("the object provided is unrecognized (must be JSON): {error}"))
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be JSON): {error}"
+        ))
     })
 }
 
@@ -194,7 +229,10 @@ fn decode(segment: &str) -> String {
     }
     // A plus sign is a plus sign in a path, but a blank in a form.
     let escaped = segment.replace('+', "%2B");
-    form_urlencoded::parse(escaped.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
+    form_urlencoded::parse(escaped.as_bytes())
+        .next()
+        .map(|(name, _)| name.into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -203,34 +241,64 @@ mod tests {
     use super::*;
 
     fn parsed(method: &str, path: &str) -> Result<Target, ApiError> {
-        parse(&method.parse().unwrap(), &path.parse().unwrap(), &HeaderMap::new(), b"")
+        parse(
+            &method.parse().unwrap(),
+            &path.parse().unwrap(),
+            &HeaderMap::new(),
+            b"",
+        )
     }
 
     fn call(method: &str, path: &str) -> Call {
-        let Ok(Target::Kind(call)) = parsed(method, path) else { panic!("{path} is no call") };
+        let Ok(Target::Kind(call)) = parsed(method, path) else {
+            panic!("{path} is no call")
+        };
         *call
     }
 
     #[test]
     fn paths_lead_to_kinds() {
         let one = call("GET", "/apis/apps/v1/namespaces/demo/deployments/basic");
-        assert_eq!((one.verb, one.kind.kind, one.name.as_str()), (Verb::Get, "Deployment", "basic"));
+        assert_eq!(
+            (one.verb, one.kind.kind, one.name.as_str()),
+            (Verb::Get, "Deployment", "basic")
+        );
         let all = call("GET", "/api/v1/pods?watch=true&labelSelector=a%3Db");
-        assert_eq!((all.verb, all.option("labelSelector")), (Verb::Watch, "a=b"));
-        let status = call("PUT", "/apis/flink.apache.org/v1beta1/namespaces/demo/flinkdeployments/x/status");
-        assert_eq!((status.verb, status.subresource.as_str()), (Verb::Update, "status"));
+        assert_eq!(
+            (all.verb, all.option("labelSelector")),
+            (Verb::Watch, "a=b")
+        );
+        let status = call(
+            "PUT",
+            "/apis/flink.apache.org/v1beta1/namespaces/demo/flinkdeployments/x/status",
+        );
+        assert_eq!(
+            (status.verb, status.subresource.as_str()),
+            (Verb::Update, "status")
+        );
         let namespace = call("DELETE", "/api/v1/namespaces/demo");
-        assert_eq!((namespace.kind.kind, namespace.name.as_str()), ("Namespace", "demo"));
-        assert_eq!(call("DELETE", "/api/v1/namespaces/demo/pods").verb, Verb::DeleteCollection);
+        assert_eq!(
+            (namespace.kind.kind, namespace.name.as_str()),
+            ("Namespace", "demo")
+        );
+        assert_eq!(
+            call("DELETE", "/api/v1/namespaces/demo/pods").verb,
+            Verb::DeleteCollection
+        );
     }
 
     #[test]
     fn a_proxy_path_keeps_its_query() {
-        let Ok(Target::Proxy(proxied)) = parsed("GET", "/api/v1/namespaces/demo/services/basic-rest:8081/proxy/jobs/overview?a=b")
-        else {
+        let Ok(Target::Proxy(proxied)) = parsed(
+            "GET",
+            "/api/v1/namespaces/demo/services/basic-rest:8081/proxy/jobs/overview?a=b",
+        ) else {
             panic!("not proxied")
         };
-        assert_eq!((proxied.name.as_str(), proxied.path.as_str()), ("basic-rest:8081", "/jobs/overview?a=b"));
+        assert_eq!(
+            (proxied.name.as_str(), proxied.path.as_str()),
+            ("basic-rest:8081", "/jobs/overview?a=b")
+        );
     }
 
     #[test]

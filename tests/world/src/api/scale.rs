@@ -11,17 +11,32 @@ use super::store::{Context, Key, State};
 use super::write::{self, Part};
 
 /// Carries out a call on `/scale`.
-pub(crate) fn handle(state: &mut State, context: &mut Context, call: &Call) -> Result<Reply, ApiError> {
-    let key = Key { kind: call.kind, namespace: call.namespace.clone(), name: call.name.clone() };
-    let paths = state.scale_paths(call.kind).ok_or_else(ApiError::no_such_path)?;
-    let stored = state.get(&key).cloned().ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
+pub(crate) fn handle(
+    state: &mut State,
+    context: &mut Context,
+    call: &Call,
+) -> Result<Reply, ApiError> {
+    let key = Key {
+        kind: call.kind,
+        namespace: call.namespace.clone(),
+        name: call.name.clone(),
+    };
+    let paths = state
+        .scale_paths(call.kind)
+        .ok_or_else(ApiError::no_such_path)?;
+    let stored = state
+        .get(&key)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
     let mut scale = show(&stored, &paths);
     match call.verb {
         Verb::Get => return Ok(Reply::Body(200, scale)),
         Verb::Update => scale = call.body.clone(),
         Verb::Patch => {
             if PatchType::parse(&call.content_type, true)? != PatchType::Merge {
-                return Err(ApiError::unsupported_media_type("scale is patched by merge patches here"));
+                return Err(ApiError::unsupported_media_type(
+                    "scale is patched by merge patches here",
+                ));
             }
             json_patch::merge(&mut scale, &call.body);
         }
@@ -31,7 +46,9 @@ pub(crate) fn handle(state: &mut State, context: &mut Context, call: &Call) -> R
     }
     let mut wanted = Value::clone(&stored);
     set(&mut wanted, &paths.spec, scale["spec"]["replicas"].clone());
-    let version = scale["metadata"].get("resourceVersion").filter(|version| version.is_string());
+    let version = scale["metadata"]
+        .get("resourceVersion")
+        .filter(|version| version.is_string());
     if let Some(version) = version {
         object::metadata_mut(&mut wanted).insert("resourceVersion".into(), version.clone());
     }
@@ -50,7 +67,9 @@ pub(crate) struct ScalePaths {
 impl ScalePaths {
     pub(crate) fn of_crd(crd: &Value, version: &str) -> Option<Self> {
         let versions = crd["spec"]["versions"].as_array()?;
-        let found = versions.iter().find(|candidate| candidate["name"] == version)?;
+        let found = versions
+            .iter()
+            .find(|candidate| candidate["name"] == version)?;
         let scale = found["subresources"].get("scale")?;
         let pointer = |field: &str| scale[field].as_str().unwrap_or_default().replace('.', "/");
         Some(Self {
@@ -62,7 +81,12 @@ impl ScalePaths {
 }
 
 fn show(object: &Value, paths: &ScalePaths) -> Value {
-    let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+    let number = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+    };
     let mut scale = json!({
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
@@ -76,7 +100,10 @@ fn show(object: &Value, paths: &ScalePaths) -> Value {
         "spec": { "replicas": number(&paths.spec) },
         "status": { "replicas": number(&paths.status) },
     });
-    if let Some(selector) = object.pointer(&paths.selector).filter(|_| !paths.selector.is_empty()) {
+    if let Some(selector) = object
+        .pointer(&paths.selector)
+        .filter(|_| !paths.selector.is_empty())
+    {
         scale["status"]["selector"] = selector.clone();
     }
     scale

@@ -20,8 +20,13 @@ impl Schema {
     /// Takes the schema of one version of a CRD.
     pub fn of_crd(crd: &Value, version: &str) -> Option<Self> {
         let versions = crd["spec"]["versions"].as_array()?;
-        let found = versions.iter().find(|candidate| candidate["name"] == version)?;
-        found["schema"].get("openAPIV3Schema").cloned().map(Self::new)
+        let found = versions
+            .iter()
+            .find(|candidate| candidate["name"] == version)?;
+        found["schema"]
+            .get("openAPIV3Schema")
+            .cloned()
+            .map(Self::new)
     }
 
     /// Drops what the schema does not know and lists the paths of what was dropped.
@@ -60,7 +65,13 @@ impl Schema {
             Some("set") => ListType::Set,
             Some("map") => {
                 let keys = schema["x-kubernetes-list-map-keys"].as_array();
-                ListType::Map(keys.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+                ListType::Map(
+                    keys.into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned)
+                        .collect(),
+                )
             }
             Some(_) | None => ListType::Atomic,
         }
@@ -72,7 +83,11 @@ fn is_set(schema: &Value, flag: &str) -> bool {
 }
 
 fn below(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    if path.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{path}.{name}")
+    }
 }
 
 fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, dropped: &mut Vec<String>) {
@@ -81,16 +96,21 @@ fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, dropped: &mu
             let embedded = root || is_set(schema, "x-kubernetes-embedded-resource");
             let keeps = is_set(schema, "x-kubernetes-preserve-unknown-fields");
             let known = schema["properties"].as_object();
-            let extra = schema.get("additionalProperties").filter(|extra| **extra != json!(false));
+            let extra = schema
+                .get("additionalProperties")
+                .filter(|extra| **extra != json!(false));
             let names: Vec<String> = fields.keys().cloned().collect();
             for name in names {
                 let place = below(path, &name);
-                let of_type = embedded && ["apiVersion", "kind", "metadata"].contains(&name.as_str());
+                let of_type =
+                    embedded && ["apiVersion", "kind", "metadata"].contains(&name.as_str());
                 if of_type {
                     continue;
                 }
                 match (known.and_then(|known| known.get(&name)), extra) {
-                    (Some(property), _) => prune(&mut fields[&name], property, false, &place, dropped),
+                    (Some(property), _) => {
+                        prune(&mut fields[&name], property, false, &place, dropped)
+                    }
                     (None, Some(Value::Bool(true))) => {}
                     (None, Some(extra)) => prune(&mut fields[&name], extra, false, &place, dropped),
                     (None, None) if keeps => {}
@@ -103,7 +123,13 @@ fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, dropped: &mu
         }
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                prune(item, &schema["items"], false, &format!("{path}[{index}]"), dropped);
+                prune(
+                    item,
+                    &schema["items"],
+                    false,
+                    &format!("{path}[{index}]"),
+                    dropped,
+                );
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -115,7 +141,9 @@ fn set_defaults(value: &mut Value, schema: &Value) {
         Value::Object(fields) => {
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
                 // A null where none is allowed counts as absent if there is a default.
-                let absent = fields.get(name).is_none_or(|value| value.is_null() && !is_set(property, "nullable"));
+                let absent = fields
+                    .get(name)
+                    .is_none_or(|value| value.is_null() && !is_set(property, "nullable"));
                 if let Some(default) = property.get("default").filter(|_| absent) {
                     fields.insert(name.clone(), default.clone());
                 }
@@ -123,14 +151,22 @@ fn set_defaults(value: &mut Value, schema: &Value) {
                     set_defaults(value, property);
                 }
             }
-            if let Some(extra) = schema.get("additionalProperties").filter(|extra| extra.is_object()) {
+            if let Some(extra) = schema
+                .get("additionalProperties")
+                .filter(|extra| extra.is_object())
+            {
                 let known = schema["properties"].as_object();
-                for (_, value) in fields.iter_mut().filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name))) {
+                for (_, value) in fields
+                    .iter_mut()
+                    .filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)))
+                {
                     set_defaults(value, extra);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| set_defaults(item, &schema["items"])),
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| set_defaults(item, &schema["items"])),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -172,7 +208,10 @@ fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) 
         });
         return;
     }
-    if let Some(allowed) = schema["enum"].as_array().filter(|allowed| !allowed.contains(value) && !value.is_null()) {
+    if let Some(allowed) = schema["enum"]
+        .as_array()
+        .filter(|allowed| !allowed.contains(value) && !value.is_null())
+    {
         found.push(Violation::unsupported(path, value, allowed));
     }
     match value {
@@ -183,14 +222,32 @@ fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) 
             }
             check_size(items.len(), "items", value, schema, path, found);
         }
-        Value::Number(number) => check_range(number.as_f64().unwrap_or_default(), value, schema, path, found),
-        Value::String(text) => check_size(text.chars().count(), "length", value, schema, path, found),
+        Value::Number(number) => check_range(
+            number.as_f64().unwrap_or_default(),
+            value,
+            schema,
+            path,
+            found,
+        ),
+        Value::String(text) => {
+            check_size(text.chars().count(), "length", value, schema, path, found)
+        }
         Value::Null | Value::Bool(_) => {}
     }
 }
 
-fn check_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: &mut Vec<Violation>) {
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+fn check_object(
+    fields: &Map<String, Value>,
+    schema: &Value,
+    path: &str,
+    found: &mut Vec<Violation>,
+) {
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
         if !fields.contains_key(name) {
             found.push(Violation::required(below(path, name), ""));
         }
@@ -202,7 +259,9 @@ fn check_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: 
             continue;
         }
         let property = known.and_then(|known| known.get(name));
-        let extra = schema.get("additionalProperties").filter(|extra| extra.is_object());
+        let extra = schema
+            .get("additionalProperties")
+            .filter(|extra| extra.is_object());
         if let Some(schema) = property.or(extra) {
             check(value, schema, &below(path, name), found);
         }
@@ -210,18 +269,35 @@ fn check_object(fields: &Map<String, Value>, schema: &Value, path: &str, found: 
 }
 
 fn check_range(number: f64, value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) {
-    if let Some(minimum) = schema["minimum"].as_f64().filter(|minimum| number < *minimum) {
+    if let Some(minimum) = schema["minimum"]
+        .as_f64()
+        .filter(|minimum| number < *minimum)
+    {
         let why = format!("{path} in body should be greater than or equal to {minimum}");
         found.push(Violation::invalid(path, value, &why));
     }
-    if let Some(maximum) = schema["maximum"].as_f64().filter(|maximum| number > *maximum) {
+    if let Some(maximum) = schema["maximum"]
+        .as_f64()
+        .filter(|maximum| number > *maximum)
+    {
         let why = format!("{path} in body should be less than or equal to {maximum}");
         found.push(Violation::invalid(path, value, &why));
     }
 }
 
-fn check_size(size: usize, what: &str, value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) {
-    let (minimum, maximum) = if what == "items" { ("minItems", "maxItems") } else { ("minLength", "maxLength") };
+fn check_size(
+    size: usize,
+    what: &str,
+    value: &Value,
+    schema: &Value,
+    path: &str,
+    found: &mut Vec<Violation>,
+) {
+    let (minimum, maximum) = if what == "items" {
+        ("minItems", "maxItems")
+    } else {
+        ("minLength", "maxLength")
+    };
     let size = u64::try_from(size).unwrap_or(u64::MAX);
     if let Some(limit) = schema[minimum].as_u64().filter(|limit| size < *limit) {
         let why = match what {
@@ -231,12 +307,20 @@ fn check_size(size: usize, what: &str, value: &Value, schema: &Value, path: &str
         found.push(Violation::invalid(path, value, &why));
     }
     if let Some(limit) = schema[maximum].as_u64().filter(|limit| size > *limit) {
-        let (reason, unit) = if what == "items" { ("FieldValueTooMany", "items") } else { ("FieldValueTooLong", "bytes") };
+        let (reason, unit) = if what == "items" {
+            ("FieldValueTooMany", "items")
+        } else {
+            ("FieldValueTooLong", "bytes")
+        };
         let message = match what {
             "items" => format!("Too many: {size}: must have at most {limit} {unit}"),
             _ => format!("Too long: may not be more than {limit} {unit}"),
         };
-        found.push(Violation { field: path.to_owned(), reason, message });
+        found.push(Violation {
+            field: path.to_owned(),
+            reason,
+            message,
+        });
     }
 }
 
@@ -294,13 +378,32 @@ mod tests {
 
     #[test]
     fn violations_name_field_and_reason() {
-        let object = json!({ "spec": { "replicas": 0, "mode": "c", "labels": { "a": 1 }, "port": true } });
+        let object =
+            json!({ "spec": { "replicas": 0, "mode": "c", "labels": { "a": 1 }, "port": true } });
         let found = schema().violations(&object);
-        let reasons: Vec<(&str, &str)> = found.iter().map(|one| (one.field.as_str(), one.reason)).collect();
-        assert!(reasons.contains(&("spec.image", "FieldValueRequired")), "{found:?}");
-        assert!(reasons.contains(&("spec.replicas", "FieldValueInvalid")), "{found:?}");
-        assert!(reasons.contains(&("spec.mode", "FieldValueNotSupported")), "{found:?}");
-        assert!(reasons.contains(&("spec.labels.a", "FieldValueTypeInvalid")), "{found:?}");
-        assert!(reasons.contains(&("spec.port", "FieldValueTypeInvalid")), "{found:?}");
+        let reasons: Vec<(&str, &str)> = found
+            .iter()
+            .map(|one| (one.field.as_str(), one.reason))
+            .collect();
+        assert!(
+            reasons.contains(&("spec.image", "FieldValueRequired")),
+            "{found:?}"
+        );
+        assert!(
+            reasons.contains(&("spec.replicas", "FieldValueInvalid")),
+            "{found:?}"
+        );
+        assert!(
+            reasons.contains(&("spec.mode", "FieldValueNotSupported")),
+            "{found:?}"
+        );
+        assert!(
+            reasons.contains(&("spec.labels.a", "FieldValueTypeInvalid")),
+            "{found:?}"
+        );
+        assert!(
+            reasons.contains(&("spec.port", "FieldValueTypeInvalid")),
+            "{found:?}"
+        );
     }
 }

@@ -29,26 +29,37 @@ pub(crate) struct Selector {
 impl Selector {
     /// Reads both selectors of a query.
     pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, ApiError> {
-        Ok(Self { labels: parse_labels(labels)?, fields: parse_fields(fields)? })
+        Ok(Self {
+            labels: parse_labels(labels)?,
+            fields: parse_fields(fields)?,
+        })
     }
 
     /// Limits the selection to one object besides.
     pub(crate) fn and_name(mut self, name: &str) -> Self {
-        self.fields.push(("metadata.name".to_owned(), name.to_owned(), true));
+        self.fields
+            .push(("metadata.name".to_owned(), name.to_owned(), true));
         self
     }
 
     /// Tells whether an object is wanted.
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.labels.iter().all(|requirement| requirement.holds(&object["metadata"]["labels"]))
-            && self.fields.iter().all(|(path, value, equal)| (field(object, path) == *value) == *equal)
+        self.labels
+            .iter()
+            .all(|requirement| requirement.holds(&object["metadata"]["labels"]))
+            && self
+                .fields
+                .iter()
+                .all(|(path, value, equal)| (field(object, path) == *value) == *equal)
     }
 }
 
 impl Requirement {
     fn holds(&self, labels: &Value) -> bool {
         let value = |name: &str| labels[name].as_str();
-        let among = |name: &str, values: &[String]| value(name).is_some_and(|value| values.iter().any(|one| one == value));
+        let among = |name: &str, values: &[String]| {
+            value(name).is_some_and(|value| values.iter().any(|one| one == value))
+        };
         match self {
             Self::In(name, values) => among(name, values),
             Self::NotIn(name, values) => !among(name, values),
@@ -63,7 +74,11 @@ fn field<'a>(object: &'a Value, path: &str) -> &'a str {
     match path {
         "metadata.name" => object::name(object),
         "metadata.namespace" => object::namespace(object),
-        other => other.split('.').try_fold(object, |value, step| value.get(step)).and_then(Value::as_str).unwrap_or_default(),
+        other => other
+            .split('.')
+            .try_fold(object, |value, step| value.get(step))
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
     }
 }
 
@@ -71,9 +86,16 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
     let mut found = Vec::new();
     for part in split_outside_brackets(text) {
         let part = part.trim();
-        let malformed = || ApiError::bad_request(format!("unable to parse requirement: {part:?} is no label requirement"));
+        let malformed = || {
+            ApiError::bad_request(format!(
+                "unable to parse requirement: {part:?} is no label requirement"
+            ))
+        };
         if let Some((name, values)) = part.strip_suffix(')').and_then(|part| part.split_once('(')) {
-            let values = values.split(',').map(|value| value.trim().to_owned()).collect();
+            let values = values
+                .split(',')
+                .map(|value| value.trim().to_owned())
+                .collect();
             let mut words = name.split_whitespace();
             let (Some(name), Some(word), None) = (words.next(), words.next(), words.next()) else {
                 return Err(malformed());
@@ -84,9 +106,15 @@ fn parse_labels(text: &str) -> Result<Vec<Requirement>, ApiError> {
                 _ => return Err(malformed()),
             });
         } else if let Some((name, value)) = part.split_once("!=") {
-            found.push(Requirement::NotIn(name.trim().to_owned(), vec![value.trim().to_owned()]));
+            found.push(Requirement::NotIn(
+                name.trim().to_owned(),
+                vec![value.trim().to_owned()],
+            ));
         } else if let Some((name, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
-            found.push(Requirement::In(name.trim().to_owned(), vec![value.trim().to_owned()]));
+            found.push(Requirement::In(
+                name.trim().to_owned(),
+                vec![value.trim().to_owned()],
+            ));
         } else if let Some(name) = part.strip_prefix('!') {
             found.push(Requirement::Absent(name.trim().to_owned()));
         } else if part.contains(char::is_whitespace) {
@@ -143,10 +171,14 @@ fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, ApiError> {
         } else if let Some((path, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
             (path, value, true)
         } else {
-            return Err(ApiError::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
+            return Err(ApiError::bad_request(format!(
+                "invalid selector: '{text}'; can't understand '{part}'"
+            )));
         };
         if !FIELDS.contains(&path) {
-            return Err(ApiError::bad_request(format!("field label not supported: {path}")));
+            return Err(ApiError::bad_request(format!(
+                "field label not supported: {path}"
+            )));
         }
         found.push((path.to_owned(), value.to_owned(), equal));
     }
@@ -163,7 +195,9 @@ mod tests {
             "metadata": { "name": "a", "namespace": "ns", "labels": { "app": "x", "tier": "back" } },
             "status": { "phase": "Running" },
         });
-        Selector::parse(labels, fields).expect("a valid selector").matches(&object)
+        Selector::parse(labels, fields)
+            .expect("a valid selector")
+            .matches(&object)
     }
 
     #[test]

@@ -40,7 +40,12 @@ pub struct Author {
 impl Author {
     /// Gives the author of changes that no client asked for.
     pub fn world(part: &str) -> Self {
-        Self { instance: part.into(), manager: part.into(), applied: false, request: None }
+        Self {
+            instance: part.into(),
+            manager: part.into(),
+            applied: false,
+            request: None,
+        }
     }
 }
 
@@ -73,7 +78,12 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn of(author: Author) -> Self {
-        Self { author, dry_run: false, strict: false, dropped: Vec::new() }
+        Self {
+            author,
+            dry_run: false,
+            strict: false,
+            dropped: Vec::new(),
+        }
     }
 }
 
@@ -138,19 +148,40 @@ impl State {
 
     /// Gives the objects of a kind in order of namespace and name; an empty namespace means all.
     pub(crate) fn list(&self, kind: &'static Kind, namespace: &str) -> Vec<Arc<Value>> {
-        let start = Key { kind, namespace: namespace.to_owned(), name: String::new() };
-        let range = self.objects.range((Bound::Included(start), Bound::Unbounded));
+        let start = Key {
+            kind,
+            namespace: namespace.to_owned(),
+            name: String::new(),
+        };
+        let range = self
+            .objects
+            .range((Bound::Included(start), Bound::Unbounded));
         range
-            .take_while(|(key, _)| key.kind == kind && (namespace.is_empty() || key.namespace == namespace))
+            .take_while(|(key, _)| {
+                key.kind == kind && (namespace.is_empty() || key.namespace == namespace)
+            })
             .map(|(_, object)| object.clone())
             .collect()
     }
 
     /// Gives the objects of a kind as they were at a version, by undoing what came after.
-    pub(crate) fn list_at(&self, kind: &'static Kind, namespace: &str, version: u64) -> Vec<Arc<Value>> {
-        let key = |object: &Value| (object::namespace(object).to_owned(), object::name(object).to_owned());
-        let mut objects: BTreeMap<(String, String), Arc<Value>> =
-            self.list(kind, namespace).into_iter().map(|object| (key(&object), object)).collect();
+    pub(crate) fn list_at(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        version: u64,
+    ) -> Vec<Arc<Value>> {
+        let key = |object: &Value| {
+            (
+                object::namespace(object).to_owned(),
+                object::name(object).to_owned(),
+            )
+        };
+        let mut objects: BTreeMap<(String, String), Arc<Value>> = self
+            .list(kind, namespace)
+            .into_iter()
+            .map(|object| (key(&object), object))
+            .collect();
         for change in self.since(version).iter().rev() {
             let inside = namespace.is_empty() || change.key.namespace == namespace;
             if change.key.kind == kind && inside {
@@ -197,7 +228,8 @@ impl State {
             return Arc::new(object);
         }
         self.version += 1;
-        object::metadata_mut(&mut object).insert("resourceVersion".into(), json!(self.version.to_string()));
+        object::metadata_mut(&mut object)
+            .insert("resourceVersion".into(), json!(self.version.to_string()));
         let new = Arc::new(object);
         self.objects.insert(key.clone(), new.clone());
         self.record(context, key, old, Some(new.clone()));
@@ -218,13 +250,26 @@ impl State {
         Some(Arc::new(last))
     }
 
-    fn record(&mut self, context: &Context, key: &Key, old: Option<Arc<Value>>, new: Option<Arc<Value>>) {
+    fn record(
+        &mut self,
+        context: &Context,
+        key: &Key,
+        old: Option<Arc<Value>>,
+        new: Option<Arc<Value>>,
+    ) {
         let moment = self.clock.moment();
         if key.kind.kind == "CustomResourceDefinition" {
             self.serve_by(old.as_deref(), new.as_deref());
         }
         let author = context.author.clone();
-        self.log.push(Change { moment, version: self.version, key: key.clone(), old, new, author });
+        self.log.push(Change {
+            moment,
+            version: self.version,
+            key: key.clone(),
+            old,
+            new,
+            author,
+        });
     }
 
     /// Follows a CRD: its schema prunes from now on, and a kind without CRD is not served.
@@ -232,7 +277,9 @@ impl State {
         let kind_of = |crd: &Value| {
             let group = crd["spec"]["group"].as_str()?;
             let plural = crd["spec"]["names"]["plural"].as_str()?;
-            Kind::all().iter().find(|kind| kind.group == group && kind.resource == plural && kind.has(Quirk::Custom))
+            Kind::all().iter().find(|kind| {
+                kind.group == group && kind.resource == plural && kind.has(Quirk::Custom)
+            })
         };
         match (old, new) {
             (_, Some(crd)) => {
@@ -304,8 +351,15 @@ mod tests {
 
     fn config_map(name: &str, value: &str) -> (Key, Value) {
         let kind = Kind::find("ConfigMap").expect("config maps are known");
-        let key = Key { kind, namespace: "ns".into(), name: name.into() };
-        (key, json!({ "metadata": { "name": name, "namespace": "ns" }, "data": { "k": value } }))
+        let key = Key {
+            kind,
+            namespace: "ns".into(),
+            name: name.into(),
+        };
+        (
+            key,
+            json!({ "metadata": { "name": name, "namespace": "ns" }, "data": { "k": value } }),
+        )
     }
 
     #[test]

@@ -47,12 +47,17 @@ struct Event {
 impl Plan {
     /// Finds where a watch begins; an expired beginning becomes its only event, as with the real server.
     pub(crate) fn new(state: &State, call: &Call) -> Result<Self, ApiError> {
-        let mut selector = Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
+        let mut selector =
+            Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
         if !call.name.is_empty() {
             selector = selector.and_name(&call.name);
         }
         let asked = call.option("resourceVersion");
-        let asked: u64 = if asked.is_empty() { 0 } else { asked.parse().map_err(|_| bad_version(asked))? };
+        let asked: u64 = if asked.is_empty() {
+            0
+        } else {
+            asked.parse().map_err(|_| bad_version(asked))?
+        };
         let initial = call.flag("sendInitialEvents");
         let mut plan = Self {
             call: call.clone(),
@@ -70,7 +75,10 @@ impl Plan {
             plan.start_from_now(state, initial);
         } else if asked < state.compacted() {
             let why = format!("too old resource version: {asked} ({})", state.compacted());
-            plan.first.push_back(Event { event: EventType::Error, object: Arc::new(ApiError::expired(why).status()) });
+            plan.first.push_back(Event {
+                event: EventType::Error,
+                object: Arc::new(ApiError::expired(why).status()),
+            });
         }
         Ok(plan)
     }
@@ -79,14 +87,20 @@ impl Plan {
     fn start_from_now(&mut self, state: &State, mark_end: bool) {
         for object in state.list(self.call.kind, &self.call.namespace) {
             if self.selector.matches(&object) {
-                self.first.push_back(Event { event: EventType::Added, object });
+                self.first.push_back(Event {
+                    event: EventType::Added,
+                    object,
+                });
             }
         }
         self.position = state.version();
         if mark_end {
             let mut mark = bookmark(self.call.kind, self.position);
             mark["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
-            self.first.push_back(Event { event: EventType::Bookmark, object: Arc::new(mark) });
+            self.first.push_back(Event {
+                event: EventType::Bookmark,
+                object: Arc::new(mark),
+            });
         }
     }
 
@@ -96,14 +110,27 @@ impl Plan {
         if change.key.kind != self.call.kind || !inside {
             return None;
         }
-        let matching = |object: &Option<Arc<Value>>| object.clone().filter(|object| self.selector.matches(object));
+        let matching = |object: &Option<Arc<Value>>| {
+            object
+                .clone()
+                .filter(|object| self.selector.matches(object))
+        };
         match (matching(&change.old), matching(&change.new)) {
             (None, None) => None,
-            (None, Some(object)) => Some(Event { event: EventType::Added, object }),
-            (Some(_), Some(object)) => Some(Event { event: EventType::Modified, object }),
+            (None, Some(object)) => Some(Event {
+                event: EventType::Added,
+                object,
+            }),
+            (Some(_), Some(object)) => Some(Event {
+                event: EventType::Modified,
+                object,
+            }),
             (Some(old), None) => {
                 let last = with_version(&old, change.version);
-                Some(Event { event: EventType::Deleted, object: Arc::new(last) })
+                Some(Event {
+                    event: EventType::Deleted,
+                    object: Arc::new(last),
+                })
             }
         }
     }
@@ -186,10 +213,17 @@ impl Open {
             if self.plan.bookmarks && now >= self.next_bookmark {
                 self.next_bookmark = now + BOOKMARK_PERIOD;
                 let object = Arc::new(bookmark(self.plan.call.kind, self.plan.position));
-                self.queue.push_back(Event { event: EventType::Bookmark, object });
+                self.queue.push_back(Event {
+                    event: EventType::Bookmark,
+                    object,
+                });
                 continue;
             }
-            let wake = if self.plan.bookmarks { self.deadline.min(self.next_bookmark) } else { self.deadline };
+            let wake = if self.plan.bookmarks {
+                self.deadline.min(self.next_bookmark)
+            } else {
+                self.deadline
+            };
             // Whatever ends the wait, the loop looks again at everything.
             tokio::select! {
                 _ = changed.changed() => {}
@@ -202,7 +236,12 @@ impl Open {
     /// Takes over the changes since the last look.
     fn fetch(&mut self) {
         let state = self.server.state();
-        self.queue.extend(state.since(self.plan.position).iter().filter_map(|change| self.plan.event_of(change)));
+        self.queue.extend(
+            state
+                .since(self.plan.position)
+                .iter()
+                .filter_map(|change| self.plan.event_of(change)),
+        );
         self.plan.position = self.plan.position.max(state.version());
     }
 
@@ -233,7 +272,11 @@ impl Open {
             DeliveryAction::Delay(time) => {
                 // Later events wait behind this one: a watch keeps its order.
                 self.wait(time).await;
-                if self.link.cut().is_some() { None } else { Some(line) }
+                if self.link.cut().is_some() {
+                    None
+                } else {
+                    Some(line)
+                }
             }
             DeliveryAction::Expire => Some(self.expire()),
             DeliveryAction::End => {
@@ -260,8 +303,15 @@ impl Open {
 
     fn expire(&mut self) -> Bytes {
         self.ended = true;
-        let why = format!("too old resource version: {} ({})", self.plan.position, self.plan.position + 1);
-        self.line(&Event { event: EventType::Error, object: Arc::new(ApiError::expired(why).status()) })
+        let why = format!(
+            "too old resource version: {} ({})",
+            self.plan.position,
+            self.plan.position + 1
+        );
+        self.line(&Event {
+            event: EventType::Error,
+            object: Arc::new(ApiError::expired(why).status()),
+        })
     }
 
     fn line(&self, event: &Event) -> Bytes {
@@ -284,6 +334,9 @@ impl Open {
             }
             Cut::Refusing => self.ended = true,
         }
-        io::Error::new(io::ErrorKind::ConnectionReset, "the connection to the API server broke")
+        io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "the connection to the API server broke",
+        )
     }
 }

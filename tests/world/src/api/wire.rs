@@ -90,10 +90,23 @@ struct Exchange {
 impl Wire {
     async fn exchange(self, request: HttpRequest<Bytes>) -> Result<Response<WireBody>, BoxError> {
         let Self { server, link } = self;
-        let target = route::parse(request.method(), request.uri(), request.headers(), request.body());
+        let target = route::parse(
+            request.method(),
+            request.uri(),
+            request.headers(),
+            request.body(),
+        );
         let described = describe(link.instance(), &request, &target);
-        let seq = server.journal().open(server.clock().moment(), described.clone());
-        let exchange = Exchange { server, link, seq, target, request: Arc::new(request) };
+        let seq = server
+            .journal()
+            .open(server.clock().moment(), described.clone());
+        let exchange = Exchange {
+            server,
+            link,
+            seq,
+            target,
+            request: Arc::new(request),
+        };
         if let Some(cut) = exchange.link.cut() {
             return exchange.unreachable(cut).await;
         }
@@ -116,8 +129,13 @@ impl Exchange {
         if !described.mutates() || described.subresource == "proxy" {
             return measure.unwrap_or(Measure::Act(Action::Proceed));
         }
-        let (point, action) = self.server.points().pass(self.link.instance(), described.to_string());
-        self.server.journal().amend(self.seq, |record| record.point = Some(point.number));
+        let (point, action) = self
+            .server
+            .points()
+            .pass(self.link.instance(), described.to_string());
+        self.server
+            .journal()
+            .amend(self.seq, |record| record.point = Some(point.number));
         measure.unwrap_or(Measure::Act(action))
     }
 
@@ -202,17 +220,21 @@ impl Exchange {
         let moment = self.server.clock().moment();
         let answer = match &self.target {
             Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
-            Ok(Target::Server(path)) => match info::answer(&self.server, &self.link, path, self.request.body()) {
-                Ok((code, body)) => Answer::Json(code, body, Vec::new()),
-                Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
-            },
+            Ok(Target::Server(path)) => {
+                match info::answer(&self.server, &self.link, path, self.request.body()) {
+                    Ok((code, body)) => Answer::Json(code, body, Vec::new()),
+                    Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
+                }
+            }
             Ok(Target::Proxy(proxied)) => {
                 let call = ProxyCall::new(self.link.instance(), proxied, &self.request);
                 Answer::Raw(self.server.proxy(call).await)
             }
             Ok(Target::Kind(call)) => {
                 let mut context = Context::of(self.author(call));
-                let result = self.server.write(|state| rest::handle(state, &mut context, call));
+                let result = self
+                    .server
+                    .write(|state| rest::handle(state, &mut context, call));
                 match result {
                     Ok(Reply::Body(code, body)) => Answer::Json(code, body, context.dropped),
                     Ok(Reply::Watch(plan)) => Answer::Watch(plan),
@@ -232,21 +254,34 @@ impl Exchange {
         let applies = call.content_type.starts_with("application/apply-patch");
         let given = call.option("fieldManager");
         // Writers without a name go by their client's; an apply has to name its manager.
-        let manager = if given.is_empty() && !applies { self.link.instance() } else { given };
-        Author { instance: self.link.instance().into(), manager: manager.into(), applied: false, request: Some(self.seq) }
+        let manager = if given.is_empty() && !applies {
+            self.link.instance()
+        } else {
+            given
+        };
+        Author {
+            instance: self.link.instance().into(),
+            manager: manager.into(),
+            applied: false,
+            request: Some(self.seq),
+        }
     }
 
     fn settle(&self, outcome: Outcome) {
-        self.server.journal().amend(self.seq, |record| record.outcome = outcome);
+        self.server
+            .journal()
+            .amend(self.seq, |record| record.outcome = outcome);
     }
 
     async fn fail(&self, failure: Failure) -> Result<Response<WireBody>, BoxError> {
         match failure {
             Failure::Reset => Err(reset()),
             Failure::Hang => futures::future::pending().await,
-            Failure::Status(code) => {
-                self.send(Answer::Json(code, ApiError::injected(code).status(), Vec::new()))
-            }
+            Failure::Status(code) => self.send(Answer::Json(
+                code,
+                ApiError::injected(code).status(),
+                Vec::new(),
+            )),
         }
     }
 
@@ -271,7 +306,10 @@ impl Exchange {
             Answer::Json(code, body, dropped) => {
                 let mut builder = builder(code).header(header::CONTENT_TYPE, "application/json");
                 for field in dropped {
-                    builder = builder.header(header::WARNING, format!("299 - \"unknown field \\\"{field}\\\"\""));
+                    builder = builder.header(
+                        header::WARNING,
+                        format!("299 - \"unknown field \\\"{field}\\\"\""),
+                    );
                 }
                 if let Some(seconds) = body["details"]["retryAfterSeconds"].as_i64() {
                     builder = builder.header(header::RETRY_AFTER, seconds);
@@ -281,7 +319,9 @@ impl Exchange {
             Answer::Watch(plan) => {
                 let lines = watch::open(self.server.clone(), self.link.clone(), *plan);
                 let body = StreamBody::new(lines.map(|line| line.map(Frame::data)));
-                Ok(builder(200).header(header::CONTENT_TYPE, "application/json").body(body.boxed_unsync())?)
+                Ok(builder(200)
+                    .header(header::CONTENT_TYPE, "application/json")
+                    .body(body.boxed_unsync())?)
             }
             Answer::Raw(response) => Ok(response.map(whole)),
         }
@@ -289,14 +329,24 @@ impl Exchange {
 }
 
 fn whole(bytes: Bytes) -> WireBody {
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn reset() -> BoxError {
-    io::Error::new(io::ErrorKind::ConnectionReset, "the connection to the API server broke").into()
+    io::Error::new(
+        io::ErrorKind::ConnectionReset,
+        "the connection to the API server broke",
+    )
+    .into()
 }
 
-fn describe(instance: &str, request: &HttpRequest<Bytes>, target: &Result<Target, ApiError>) -> Request {
+fn describe(
+    instance: &str,
+    request: &HttpRequest<Bytes>,
+    target: &Result<Target, ApiError>,
+) -> Request {
     let path = request.uri().path();
     match target {
         Ok(Target::Kind(call)) => Request::of(instance, path, call),
@@ -310,9 +360,11 @@ fn describe(instance: &str, request: &HttpRequest<Bytes>, target: &Result<Target
             path: path.to_owned(),
             ..Request::default()
         },
-        Ok(Target::Server(_)) | Err(_) => {
-            Request { instance: instance.to_owned(), path: path.to_owned(), ..Request::default() }
-        }
+        Ok(Target::Server(_)) | Err(_) => Request {
+            instance: instance.to_owned(),
+            path: path.to_owned(),
+            ..Request::default()
+        },
     }
 }
 

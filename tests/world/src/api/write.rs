@@ -49,7 +49,11 @@ pub(crate) fn create(
     if !violations.is_empty() {
         return Err(ApiError::invalid(kind, &name, &violations));
     }
-    let key = Key { kind, namespace: namespace.to_owned(), name };
+    let key = Key {
+        kind,
+        namespace: namespace.to_owned(),
+        name,
+    };
     if state.get(&key).is_some() {
         return Err(ApiError::already_exists(kind, &key.name));
     }
@@ -76,7 +80,9 @@ pub(crate) fn replace(
     };
     let (asked, stored) = (object::uid(&body), object::uid(&old));
     if !asked.is_empty() && asked != stored {
-        let why = format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {stored}");
+        let why = format!(
+            "Precondition failed: UID in precondition: {asked}, UID in object meta: {stored}"
+        );
         return Err(ApiError::conflict(kind, &key.name, &why));
     }
     if object::text(&body, "resourceVersion").is_empty() && kind.has(Quirk::Guarded) {
@@ -121,8 +127,14 @@ pub(crate) fn update(
 
 /// Tells whether a deletion has nothing left to wait for.
 fn is_finished(object: &Value) -> bool {
-    let waits = object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or_default() > 0;
-    object::is_deleting(object) && object::finalizers(object).is_empty() && !waits && object["spec"]["finalizers"].is_null()
+    let waits = object["metadata"]["deletionGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or_default()
+        > 0;
+    object::is_deleting(object)
+        && object::finalizers(object).is_empty()
+        && !waits
+        && object["spec"]["finalizers"].is_null()
 }
 
 /// Removes an object with its last finalizer; the answer is the object as the request wanted it.
@@ -144,9 +156,9 @@ fn check_type(kind: &Kind, body: &Value) -> Result<(), ApiError> {
             kind.version, kind.kind
         ))),
         // Typed kinds are decoded with the path's kind as default; custom ones have to say what they are.
-        (None, _) | (_, None) if kind.has(Quirk::Custom) => {
-            Err(ApiError::bad_request(format!("Object 'Kind' is missing in '{body}'")))
-        }
+        (None, _) | (_, None) if kind.has(Quirk::Custom) => Err(ApiError::bad_request(format!(
+            "Object 'Kind' is missing in '{body}'"
+        ))),
         (None, _) | (_, None) => Ok(()),
     }
 }
@@ -167,7 +179,9 @@ fn check_name(key: &Key, body: &Value) -> Result<(), ApiError> {
 
 fn check_namespace(kind: &Kind, namespace: &str, body: &mut Value) -> Result<(), ApiError> {
     if !body.is_object() {
-        return Err(ApiError::bad_request("the object provided is unrecognized: it must be a JSON object"));
+        return Err(ApiError::bad_request(
+            "the object provided is unrecognized: it must be a JSON object",
+        ));
     }
     if !kind.is_namespaced() {
         object::metadata_mut(body).remove("namespace");
@@ -195,7 +209,11 @@ fn refuse_in_missing_namespace(
         return Ok(());
     }
     let namespaces = Kind::at("", "v1", "namespaces").expect("namespaces are known");
-    let key = Key { kind: namespaces, namespace: String::new(), name: namespace.to_owned() };
+    let key = Key {
+        kind: namespaces,
+        namespace: String::new(),
+        name: namespace.to_owned(),
+    };
     match state.get(&key) {
         None => Err(ApiError::not_found(namespaces, namespace)),
         Some(found) if object::is_deleting(found) => {
@@ -225,7 +243,13 @@ fn begin(state: &mut State, kind: &'static Kind, body: &mut Value, part: Part) {
         fields.remove("status");
     }
     let metadata = object::metadata_mut(body);
-    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink", "generation"] {
+    for field in [
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "selfLink",
+        "generation",
+    ] {
         metadata.remove(field);
     }
     metadata.insert("uid".into(), uid.into());
@@ -238,12 +262,22 @@ fn begin(state: &mut State, kind: &'static Kind, body: &mut Value, part: Part) {
 }
 
 /// Fits an object to the schema of its kind: unknown fields are dropped, defaults set, the rest checked.
-fn conform(state: &State, context: &mut Context, kind: &'static Kind, body: &mut Value) -> Result<(), ApiError> {
+fn conform(
+    state: &State,
+    context: &mut Context,
+    kind: &'static Kind,
+    body: &mut Value,
+) -> Result<(), ApiError> {
     object::tidy_metadata(body);
-    let Some(schema) = state.schema(kind) else { return Ok(()) };
+    let Some(schema) = state.schema(kind) else {
+        return Ok(());
+    };
     let dropped = schema.prune(body);
     if context.strict && !dropped.is_empty() {
-        let told: Vec<String> = dropped.iter().map(|field| format!("unknown field {field:?}")).collect();
+        let told: Vec<String> = dropped
+            .iter()
+            .map(|field| format!("unknown field {field:?}"))
+            .collect();
         return Err(ApiError::bad_request(format!(
             "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
             kind.kind,
@@ -255,7 +289,11 @@ fn conform(state: &State, context: &mut Context, kind: &'static Kind, body: &mut
     context.dropped = dropped;
     schema.set_defaults(body);
     let violations = schema.violations(body);
-    if violations.is_empty() { Ok(()) } else { Err(ApiError::invalid(kind, object::name(body), &violations)) }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::invalid(kind, object::name(body), &violations))
+    }
 }
 
 /// Puts back what this kind of write may not change.
@@ -265,7 +303,9 @@ fn keep_what_is_not_ours(kind: &Kind, old: &Value, new: &mut Value, part: Part) 
             let status = new.get("status").cloned();
             let version = new["metadata"].get("resourceVersion").cloned();
             *new = old.clone();
-            let fields = new.as_object_mut().expect("stored objects are JSON objects");
+            let fields = new
+                .as_object_mut()
+                .expect("stored objects are JSON objects");
             match status {
                 Some(status) => fields.insert("status".into(), status),
                 None => fields.remove("status"),
@@ -285,7 +325,12 @@ fn keep_what_is_not_ours(kind: &Kind, old: &Value, new: &mut Value, part: Part) 
     object::copy_field(old, new, "apiVersion");
     object::copy_field(old, new, "kind");
     object::metadata_mut(new).remove("managedFields");
-    for field in ["creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for field in [
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+    ] {
         object::copy_metadata(old, new, field);
     }
     if object::uid(new).is_empty() {
@@ -316,10 +361,15 @@ fn update_violations(old: &Value, new: &Value) -> Vec<Violation> {
     let mut violations = Vec::new();
     if object::is_deleting(old) {
         let had = object::finalizers(old);
-        let added: Vec<&str> =
-            object::finalizers(new).into_iter().filter(|finalizer| !had.contains(finalizer)).collect();
+        let added: Vec<&str> = object::finalizers(new)
+            .into_iter()
+            .filter(|finalizer| !had.contains(finalizer))
+            .collect();
         if !added.is_empty() {
-            let listed: Vec<String> = added.iter().map(|finalizer| format!("{finalizer:?}")).collect();
+            let listed: Vec<String> = added
+                .iter()
+                .map(|finalizer| format!("{finalizer:?}"))
+                .collect();
             let why = format!(
                 "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
                 listed.join(", ")
@@ -328,7 +378,11 @@ fn update_violations(old: &Value, new: &Value) -> Vec<Violation> {
         }
     }
     if object::uid(old) != object::uid(new) {
-        violations.push(Violation::invalid("metadata.uid", &new["metadata"]["uid"], "field is immutable"));
+        violations.push(Violation::invalid(
+            "metadata.uid",
+            &new["metadata"]["uid"],
+            "field is immutable",
+        ));
     }
     violations
 }
