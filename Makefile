@@ -13,6 +13,9 @@ export CARGO_TARGET_DIR ?= $(FLINK_OPERATOR_CACHE)/target
 export PYTHONDONTWRITEBYTECODE = 1
 PYTHON ?= python3
 
+# The whole workspace decides the features of shared dependencies, so that nothing is compiled twice.
+build = cargo build --quiet --locked --workspace --bin $(1)
+
 .PHONY: help
 help: ## Show this text
 	@$(PYTHON) scripts/help.py $(MAKEFILE_LIST)
@@ -20,7 +23,7 @@ help: ## Show this text
 .PHONY: demo
 demo: ## Show a job's life on a real Flink: sandbox, operator, examples/basic.yaml; ONCE=1 ends by itself
 	@scripts/prerequisites.sh demo
-	@scripts/demo.sh
+	@$(PYTHON) scripts/demo.py
 
 .PHONY: test
 test: ## Run the gate: every test layer, a table of results at the end; ONLY="unit golden" for some steps
@@ -51,8 +54,8 @@ bench: ## Measure with N=1000 resources on the real API server, beside the targe
 .PHONY: sandbox-up
 sandbox-up: ## Start Kubernetes with Flink on this machine, without containers; prints the KUBECONFIG
 	@scripts/prerequisites.sh demo
-	@cargo run --quiet --locked -p flink-sandbox -- up
+	@$(call build,flink-sandbox) && $(CARGO_TARGET_DIR)/debug/flink-sandbox up
 
 .PHONY: sandbox-down
 sandbox-down: ## Stop the sandbox and remove all that it left
-	@cargo run --quiet --locked -p flink-sandbox -- down
+	@$(call build,flink-sandbox) && $(CARGO_TARGET_DIR)/debug/flink-sandbox down

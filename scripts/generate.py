@@ -15,7 +15,7 @@ from typing import Dict, List
 
 from rbac import rules_template
 from steps import ROOT
-from tools import helm
+from tools import built, helm, program
 
 CHART = "helm/flink-kubernetes-operator"
 RULES = f"{CHART}/templates/rbac/_rules.tpl"
@@ -52,7 +52,8 @@ def rendered_rbac() -> str:
 
 def crds() -> Dict[str, str]:
     """Asks the operator itself for its CRDs, one file for each."""
-    command = ["cargo", "run", "--quiet", "--locked", "-p", "flink-operator", "--", "crds"]
+    built("flink-operator")
+    command = [program("flink-operator"), "crds"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     files = {}
     for document in done.stdout.split("\n---\n"):

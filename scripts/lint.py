@@ -114,15 +114,15 @@ def dependencies() -> List[str]:
 
 def cargo_deny(*checks: str) -> List[str]:
     """The command line of the pinned cargo-deny."""
-    return [str(CACHE / "tools" / "bin" / "cargo-deny"), "--locked", "check", "--hide-inclusion-graph", *checks]
+    return [str(CACHE / "cargo" / "bin" / "cargo-deny"), "--locked", "check", "--hide-inclusion-graph", *checks]
 
 
 def install_cargo_deny() -> List[str]:
     """Installs the pinned cargo-deny into the cache unless it is there."""
-    binary = CACHE / "tools" / "bin" / "cargo-deny"
+    binary = CACHE / "cargo" / "bin" / "cargo-deny"
     if binary.exists() and CARGO_DENY in output_of(str(binary), "--version"):
         return []
-    command = ["cargo", "install", "--locked", "--root", str(CACHE / "tools"), "--version", CARGO_DENY, "cargo-deny"]
+    command = ["cargo", "install", "--locked", "--root", str(CACHE / "cargo"), "--version", CARGO_DENY, "cargo-deny"]
     print("$ " + " ".join(command), flush=True)
     code = subprocess.run(command, cwd=ROOT, check=False).returncode
     return [f"cargo-deny {CARGO_DENY} could not be installed (exit status {code})"] if code else []

@@ -12,7 +12,8 @@ import os
 import sys
 from typing import Dict, List
 
-from steps import CACHE, Result, Runner, Step, load, store, choose, output_of
+from steps import CACHE, Result, Runner, Step, choose, load, output_of, store
+from tools import program
 
 # Layers of the root package: what each proves, and how long it may take at most.
 LAYERS = {
@@ -23,6 +24,9 @@ LAYERS = {
     "e2e": ("real Flink on the sandbox", 40),
 }
 NEEDS_TOOLS = {"conformance", "e2e"}
+# What the layers on the real control plane and the real Flink need; the first run builds and downloads it.
+TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]
+FLINK_VERSIONS = ["1.20", "2.3"]
 # Runs by `make bench` and in full length, not in the gate.
 BY_HAND = {"load": ("thousands of resources on the real API server", 60)}
 
@@ -49,6 +53,7 @@ def steps(scope: str) -> List[Step]:
     loose = sorted({name for names in tests.values() for name in names} | (root - set(LAYERS) - set(BY_HAND)))
     # `--workspace` throughout: with `-p` cargo would choose other features and build twice.
     cargo = ["cargo", "test", "--locked", "--workspace"]
+    sandbox_program = program("flink-sandbox")
     env = {"FLINK_OPERATOR_TEST_SCOPE": scope, "FLINK_OPERATOR_SEED": seed()}
 
     def layer(name: str) -> Step:
@@ -66,7 +71,7 @@ def steps(scope: str) -> List[Step]:
              15, runs_tests=True, env=env),
         *(layer(name) for name in LAYERS if name not in NEEDS_TOOLS),
         Step("tools", "control plane from Go modules and Flink from PyPI, into the cache",
-             [["cargo", "run", "--quiet", "--locked", "-p", "flink-sandbox", "--", "prepare"]], 45),
+             [*([sandbox_program, "tool", tool] for tool in TOOLS), [sandbox_program, "flink", *FLINK_VERSIONS]], 45),
     ]
     if sandbox:
         plan.append(Step("sandbox", "the sandbox itself: starts, runs pods, leaves nothing behind",

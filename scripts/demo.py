@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""The demo (`make demo`): a job's life on a real Flink, on this machine alone.
+
+Starts the sandbox (a real Kubernetes control plane, and a node that runs pods as processes), installs
+what the chart installs, starts the operator under its own service account, applies
+examples/basic.yaml, and tells each transition until the job is STABLE. It stays up until Ctrl-C;
+with ONCE=1 it ends by itself, with exit status 0 only if the job became STABLE.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import List, Optional
+
+from steps import CACHE, ROOT, took
+from tools import build_command, program, sandbox_tool
+
+NAME = "demo"
+EXAMPLE = "examples/basic.yaml"
+RESOURCE = "basic-example"
+FLINK_VERSION = "1.20"
+STABLE_WITHIN = 300
+# No proxy of the environment stands between this machine and its own pods.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+STARTED = time.monotonic()
+
+
+def say(text: str = "") -> None:
+    """Prints a line at once, also into a pipe."""
+    print(text, flush=True)
+
+
+def heading(text: str) -> None:
+    """Announces a part of the demo with the time since its start."""
+    say(f"\n[{took(time.monotonic() - STARTED):>8}] {text}")
+
+
+def run(command: List[str], env=None) -> None:
+    """Runs a command in the open; its failure ends the demo."""
+    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{Path(command[0]).name} {' '.join(command[1:])}: exit status {done.returncode}")
+
+
+def fetch(url: str):
+    """Reads JSON from a page; None if nobody answers (yet)."""
+    try:
+        with DIRECT.open(url, timeout=3) as reply:
+            return json.load(reply)
+    except (OSError, ValueError):
+        return None
+
+
+def healthy(url: str) -> bool:
+    """Tells whether a probe answers with success."""
+    try:
+        with DIRECT.open(url, timeout=3) as reply:
+            return reply.status == 200
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def free_port() -> int:
+    """Finds a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Demo:
+    """What the demo started, so that it can end it."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="flink-demo-"))
+        self.sandbox_is_up = False
+        self.operator: Optional[subprocess.Popen] = None
+        self.watch: Optional[subprocess.Popen] = None
+        self.port = 0
+        self.kubectl_path = ""
+        self.env = dict(os.environ)
+
+    def kubectl(self, *arguments: str) -> str:
+        """Runs kubectl as the administrator and returns what it prints."""
+        done = subprocess.run([self.kubectl_path, *arguments], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def start_sandbox(self) -> None:
+        """Brings up the control plane and the node; a sandbox left by a killed demo is removed first."""
+        sandbox = program("flink-sandbox")
+        run([sandbox, "flink", FLINK_VERSION])
+        self.kubectl_path = sandbox_tool("kubectl")
+        subprocess.run([sandbox, "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, check=False)
+        self.sandbox_is_up = True
+        up = subprocess.run([sandbox, "up", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, text=True, check=False)
+        lines = [line for line in up.stdout.splitlines() if line.startswith("export KUBECONFIG=")]
+        if up.returncode != 0 or not lines:
+            raise SystemExit(f"the sandbox did not start (exit status {up.returncode})")
+        self.env["KUBECONFIG"] = lines[0].split("=", 1)[1].strip("'\"")
+
+    def install(self) -> None:
+        """Installs what the chart installs: CRDs, accounts, rights."""
+        run([program("flink-operator"), "crds", "apply"], self.env)
+        say(self.kubectl("apply", "-f", "helm/manifests/rbac.yaml").rstrip())
+
+    def start_operator(self) -> None:
+        """Starts the operator with the chart's configuration and the rights of its own account only."""
+        self.port = free_port()
+        config = self.folder / "conf"
+        config.mkdir()
+        chart = ROOT / "helm/flink-kubernetes-operator"
+        shutil.copy(chart / "logging/log4j-console.properties", config)
+        (config / "flink-conf.yaml").write_text(
+            (chart / "conf/flink-conf.yaml").read_text(encoding="utf-8")
+            + "kubernetes.operator.reconcile.interval: 15 s\n"
+            + "kubernetes.operator.observer.progress-check.interval: 5 s\n"
+            + f"kubernetes.operator.health.probe.port: {self.port}\n", encoding="utf-8")
+        account = json.loads(self.kubectl("config", "view", "--raw", "--minify", "--output", "json"))
+        token = self.kubectl("create", "token", "flink-operator", "--duration", "12h").strip()
+        account["users"] = [{"name": "flink-operator", "user": {"token": token}}]
+        account["contexts"][0]["context"]["user"] = "flink-operator"
+        kubeconfig = self.folder / "operator.kubeconfig"
+        kubeconfig.touch(mode=0o600)
+        kubeconfig.write_text(json.dumps(account), encoding="utf-8")
+        env = {**os.environ, "KUBECONFIG": str(kubeconfig), "FLINK_CONF_DIR": str(config), "OPERATOR_NAMESPACE": "default"}
+        with open(self.folder / "operator.log", "wb") as log:
+            # Not in the terminal's process group: Ctrl-C comes to the demo, which ends things in order.
+            self.operator = subprocess.Popen([program("flink-operator"), "run"], cwd=self.folder, env=env,
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        self.wait_for("the operator", lambda: healthy(f"http://127.0.0.1:{self.port}/"), 60)
+
+    def wait_for(self, what: str, holds, seconds: float) -> None:
+        """Waits for a condition while the operator lives."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if self.operator is not None and self.operator.poll() is not None:
+                raise SystemExit(f"the operator ended (exit status {self.operator.returncode}):\n{self.operator_log()}")
+            if time.monotonic() > end:
+                raise SystemExit(f"{what} was not ready within {took(seconds)}:\n{self.operator_log()}")
+            time.sleep(0.1)
+
+    def operator_log(self) -> str:
+        """The end of the operator's log, for a failure."""
+        lines = (self.folder / "operator.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-30:])
+
+    def follow(self, stable: threading.Event) -> None:
+        """Prints one line per transition for as long as the watch lasts."""
+        began = time.monotonic()
+        text = ("{.status.lifecycleState}\t{.status.jobManagerDeploymentStatus}\t{.status.jobStatus.state}\t"
+                '{.status.conditions[?(@.type=="Progressing")].message}\t{.status.conditions[?(@.type=="Degraded")].message}\n')
+        self.watch = subprocess.Popen(
+            [self.kubectl_path, "get", "flinkdeployment", RESOURCE, "--watch", "--output", f"jsonpath={text}"],
+            env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            start_new_session=True)
+        say(f"  {'elapsed':>8}  {'lifecycle':<12} {'JobManager':<20} {'job':<12} what is going on")
+        last = None
+        for line in self.watch.stdout:
+            fields = (line.rstrip("\n").split("\t") + [""] * 5)[:5]
+            if fields == last:
+                continue
+            last = fields
+            lifecycle, job_manager, job, progressing, degraded = fields
+            words = degraded if degraded and degraded != "nothing is wrong" else progressing
+            say(f"  {took(time.monotonic() - began):>8}  {lifecycle or '-':<12} {job_manager or '-':<20} {job or '-':<12} {words}")
+            if lifecycle == "STABLE":
+                stable.set()
+
+    def figures(self) -> None:
+        """Shows the job as Flink itself sees it."""
+        pods = json.loads(self.kubectl("get", "pods", "--selector", f"app={RESOURCE},component=jobmanager", "--output", "json"))
+        address = pods["items"][0]["status"]["podIP"]
+        flink = f"http://{address}:8081"
+        overview, jobs = fetch(f"{flink}/overview"), fetch(f"{flink}/jobs/overview")
+        if not overview or not jobs or not jobs.get("jobs"):
+            raise SystemExit(f"Flink's REST API at {flink} does not show the job")
+        job = jobs["jobs"][0]
+        say(f"  Flink {overview['flink-version']}, {overview['taskmanagers']} TaskManager, "
+            f"{overview['slots-total'] - overview['slots-available']} of {overview['slots-total']} slots taken")
+        say(f"  job {job['name']} ({job['jid']}): {job['state']}, {job['tasks']['running']} of {job['tasks']['total']} tasks running")
+        detail = fetch(f"{flink}/jobs/{job['jid']}") or {}
+        for vertex in detail.get("vertices", []):
+            metrics = vertex.get("metrics", {})
+            say(f"    {vertex['name'][:60]}: parallelism {vertex['parallelism']}, "
+                f"{metrics.get('read-records', 0)} records in, {metrics.get('write-records', 0)} out")
+        say(f"""
+  Flink's pages     {flink}
+  the operator      http://127.0.0.1:{self.port}/actors   (what each actor does, when it looks again)
+  its log           {self.folder}/operator.log""")
+
+    def invite(self) -> None:
+        """Says what to try next, in commands that work as they stand."""
+        say(f"""
+Try, in another terminal:
+
+  export KUBECONFIG={self.env['KUBECONFIG']}
+  alias kubectl={self.kubectl_path}
+  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"parallelism":1}}}}}}'          # an edit redeploys
+  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"state":"suspended"}}}}}}'      # nothing runs
+  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"state":"running"}}}}}}'        # runs again
+  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"image":"flink:no-such-tag"}}}}'        # says what is wrong
+  kubectl describe flinkdep {RESOURCE}
+  kubectl delete flinkdep {RESOURCE}                                                               # removes everything
+
+Transitions go on appearing here. Ctrl-C ends the demo and removes the sandbox.
+""")
+
+    def end(self) -> None:
+        """Ends what was started, in the reverse order."""
+        for process in (self.watch, self.operator):
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        if self.sandbox_is_up:
+            heading("removing the sandbox")
+            subprocess.run([program("flink-sandbox"), "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+
+
+def show(demo: Demo, once: bool) -> None:
+    """The demo itself."""
+    say(f"Everything that is built or downloaded goes to {CACHE}; the first run takes minutes, later ones seconds.")
+    heading("compiling the operator and the sandbox")
+    run(build_command("flink-operator", "flink-sandbox"))
+    heading("starting Kubernetes and a node for Flink on this machine")
+    demo.start_sandbox()
+    heading("installing the CRDs, accounts and rights")
+    demo.install()
+    heading("starting the operator under its own account")
+    demo.start_operator()
+    heading(f"applying {EXAMPLE}")
+    demo.kubectl("apply", "-f", EXAMPLE)
+    stable = threading.Event()
+    threading.Thread(target=demo.follow, args=(stable,), daemon=True).start()
+    demo.wait_for("the job", stable.is_set, STABLE_WITHIN)
+    heading("the job as Flink sees it")
+    demo.figures()
+    if once:
+        return
+    demo.invite()
+    while demo.operator.poll() is None:
+        time.sleep(0.5)
+    raise SystemExit(f"the operator ended (exit status {demo.operator.returncode}):\n{demo.operator_log()}")
+
+
+def main() -> int:
+    once = os.environ.get("ONCE", "") not in ("", "0")
+    # A terminated demo cleans up like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    demo, code = Demo(), 0
+    try:
+        show(demo, once)
+    except KeyboardInterrupt:
+        say()
+        code = 130 if once else 0
+    except SystemExit as failure:
+        say(f"\n{failure.code}")
+        code = 1
+    finally:
+        demo.end()
+    if code == 0:
+        shutil.rmtree(demo.folder, ignore_errors=True)
+        heading("done")
+    else:
+        say(f"the operator's log is in {demo.folder}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
