@@ -16,6 +16,7 @@ use crate::{
 ///
 /// With `job` it is an application cluster, which lives and dies with that job; without, a session
 /// cluster. The two cannot be switched after creation.
+#[allow(clippy::duplicated_attributes)] // each printed column has its own
 #[derive(Clone, Debug, Default, PartialEq, CustomResource, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "flink.apache.org",
@@ -26,6 +27,7 @@ use crate::{
     shortname = "flinkdep",
     namespaced,
     status = "FlinkDeploymentStatus",
+    schema = "manual",
     derive = "PartialEq",
     derive = "Default",
     doc = "A Flink cluster on Kubernetes: an application cluster with its job, or a session cluster.",
@@ -99,7 +101,7 @@ pub struct FlinkDeploymentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
 
-    /// When the image is pulled: Always, IfNotPresent or Never.
+    /// When the image is pulled: `Always`, `IfNotPresent` or `Never`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<String>,
 

@@ -9,6 +9,7 @@
 
 mod cluster;
 mod configuration;
+mod crd;
 mod deployment;
 mod ingress;
 mod job;
@@ -24,6 +25,7 @@ pub use cluster::{
     ResourceRequirements, TaskManagerSpec,
 };
 pub use configuration::FlinkConfiguration;
+pub use crd::{crd_files, crd_yaml, crds};
 pub use deployment::{FlinkDeployment, FlinkDeploymentSpec};
 pub use ingress::IngressSpec;
 pub use job::{JobSpec, JobState, UpgradeMode};

@@ -56,8 +56,8 @@ impl JsonSchema for PodTemplate {
         "PodTemplate".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        crate::schema::pod(generator)
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        crate::schema::pod()
     }
 }
 

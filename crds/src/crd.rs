@@ -1,0 +1,75 @@
+//! The custom resource definitions, generated from the types.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use crate::{FlinkDeployment, schema};
+
+/// The first lines of every generated document.
+const HEAD: &str = "# Generated from the types of the API crate by `make generate`: do not edit.\n";
+
+/// Returns the definitions of all kinds.
+///
+/// These, and not what the kinds' own `crd()` returns, are the ones to install: kube adds to that what
+/// the contract does not have.
+///
+/// ```
+/// let names: Vec<_> =
+///     flink_operator_api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
+/// assert_eq!(names, ["flinkdeployments.flink.apache.org"]);
+/// ```
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    [FlinkDeployment::crd()]
+        .into_iter()
+        .map(as_contracted)
+        .collect()
+}
+
+fn as_contracted(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for validation in crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut())
+    {
+        validation.open_api_v3_schema = validation
+            .open_api_v3_schema
+            .take()
+            .map(schema::without_additions);
+    }
+    crd
+}
+
+/// Returns the definitions of all kinds as YAML, one document for each.
+///
+/// ```
+/// let yaml = flink_operator_api::crd_yaml();
+/// assert!(yaml.contains("kind: CustomResourceDefinition"));
+/// ```
+pub fn crd_yaml() -> String {
+    crds()
+        .iter()
+        .map(document)
+        .collect::<Vec<_>>()
+        .join("---\n")
+}
+
+/// Returns the definitions of all kinds as YAML files: name and content of each.
+pub fn crd_files() -> Vec<(String, String)> {
+    crds()
+        .iter()
+        .map(|crd| {
+            let name = crd
+                .metadata
+                .name
+                .as_deref()
+                .expect("a generated definition has a name");
+            (format!("{name}-v1.yml"), document(crd))
+        })
+        .collect()
+}
+
+fn document(crd: &CustomResourceDefinition) -> String {
+    let yaml = yaml_writer::to_string(crd).expect("a definition is plain data");
+    format!("{HEAD}{yaml}")
+}
