@@ -80,16 +80,31 @@ impl Cache {
         if entry.exists() {
             return Ok(entry);
         }
-        let partial = parent.join(format!(".{key}.partial"));
-        remove_tree(&partial)?;
-        fs::create_dir(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
-        if let Err(error) = fill(partial.clone()).await {
-            remove_tree(&partial)?;
-            return Err(error);
-        }
-        fs::rename(&partial, &entry)
+        let partial = Partial::create(parent.join(format!(".{key}.partial")))?;
+        fill(partial.path.clone()).await?;
+        fs::rename(&partial.path, &entry)
             .with_context(|| format!("cannot move {key} to {}", entry.display()))?;
         Ok(entry)
+    }
+}
+
+/// A directory that is being filled; it goes away unless it was moved to its place.
+struct Partial {
+    path: PathBuf,
+}
+
+impl Partial {
+    fn create(path: PathBuf) -> Result<Self> {
+        remove_tree(&path)?;
+        fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next who makes this entry.
+        let _ = remove_tree(&self.path);
     }
 }
 
@@ -161,6 +176,7 @@ mod tests {
             .unwrap_err();
         assert_eq!(error.to_string(), "no network");
         assert!(!cache.entry("tools", "thing-1").exists());
+        assert!(!cache.root().join("tools/.thing-1.partial").exists());
 
         let killed = cache.root().join("tools/.thing-1.partial");
         fs::create_dir_all(&killed).unwrap();

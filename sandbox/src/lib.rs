@@ -5,6 +5,11 @@
 //! behind: whatever it creates is recorded before it exists.
 
 pub mod cache;
+mod certificates;
+mod cleanup;
+mod control_plane;
+pub mod instance;
+pub mod kubeconfig;
 pub mod launcher;
 pub mod logs;
 pub mod network;
@@ -12,4 +17,10 @@ pub mod node;
 pub mod prerequisites;
 pub mod process;
 pub mod progress;
+mod sandbox;
+pub mod status;
+pub mod stop;
+pub mod supervisor;
 pub mod tools;
+
+pub use sandbox::{Options, READY_PREFIX, Sandbox};

@@ -49,12 +49,7 @@ impl Inner {
 impl Network {
     /// Creates the bridge of the instance with this state directory.
     pub async fn create(instance: &Path) -> Result<Self> {
-        if !Uid::effective().is_root() {
-            bail!(
-                "a network for pods needs root: run with sudo, or inside a user namespace with \
-                 `flink-sandbox unshare -- COMMAND` (everything that talks to the sandbox has to run in there)"
-            );
-        }
+        check_rights()?;
         let devices = Devices::of(instance);
         let links = Links::open()?;
         links.bring_up("lo").await?;
@@ -133,6 +128,17 @@ impl Network {
             .filter(|name| devices.owns(name))
             .collect())
     }
+}
+
+/// Checks that this process may create network devices and namespaces.
+pub fn check_rights() -> Result<()> {
+    if Uid::effective().is_root() {
+        return Ok(());
+    }
+    bail!(
+        "running pods needs root: use sudo, or begin with `flink-sandbox unshare -- bash` and do everything inside \
+         (a user namespace, where the machine allows that); a control plane alone (--no-node) needs neither"
+    );
 }
 
 /// Describes a hazard of this machine that makes pods unable to reach each other, if there is one.
