@@ -1,0 +1,1 @@
+//! What the objects say beyond the golden cases.
