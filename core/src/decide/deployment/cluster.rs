@@ -1,0 +1,49 @@
+//! Whose Deployment stands under the resource's name.
+
+use super::draft::Draft;
+use super::view::View;
+use crate::observed::Deployment;
+use flink_operator_api::ClusterIdentity;
+
+/// What is known about the Deployment of the resource's name.
+pub(super) enum Identity<'a> {
+    /// The one that the status speaks of, or one that Java made for this resource.
+    Ours(&'a Deployment),
+    /// Owned by this resource, but not the one that the status speaks of.
+    Leftover,
+    /// Owned by somebody else.
+    Stranger,
+    /// Not there.
+    Absent,
+    /// Not known.
+    Unknown,
+}
+
+/// Tells what the Deployment of the resource's name is.
+///
+/// Attempt id and owner decide. The generation decides only where no attempt is named: Java made it.
+pub(super) fn identify<'a>(view: &View<'a>, draft: &Draft) -> Identity<'a> {
+    let Some(found) = view.observed.deployment.value() else { return Identity::Unknown };
+    let Some(deployment) = found else { return Identity::Absent };
+    if !deployment.owned_by(view.uid().as_str()) {
+        return Identity::Stranger;
+    }
+    match &draft.doc.typed.cluster {
+        Some(cluster) if cluster.deployment_uid == deployment.uid => Identity::Ours(deployment),
+        Some(_) => Identity::Leftover,
+        // Absent while deployed: Java wrote last, and its owner reference is all there is.
+        None if deployment.attempt.is_none() => Identity::Ours(deployment),
+        None => Identity::Leftover,
+    }
+}
+
+/// Remembers the Deployment that a Java operator made.
+pub(super) fn adopt(draft: &mut Draft, deployment: &Deployment) {
+    if draft.doc.typed.cluster.is_none() {
+        draft.status().cluster = Some(ClusterIdentity {
+            attempt_id: None,
+            deployment_uid: deployment.uid.clone(),
+            result_store_id: None,
+        });
+    }
+}

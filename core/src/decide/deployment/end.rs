@@ -1,0 +1,207 @@
+//! Ending a cluster without keeping state: cancel, delete the Deployment, see its pods gone, remove
+//! HA data. Each arrow is a later pass; a time-out changes what is said, never what is skipped.
+
+use super::change;
+use super::deploy;
+use super::draft::Draft;
+use super::ha;
+use super::rest;
+use super::view::View;
+use crate::decision::{Notice, Revisit, Step};
+use crate::effect::{Deletion, Effect};
+use crate::fact::Fact;
+use crate::name::{Ids, JobId, Uid};
+use crate::observed::{Deployment, Pod};
+use crate::status::conditions::Reason;
+use flink_operator_api::{
+    FlinkJobState, JobManagerDeploymentStatus, Operation, OperationKind,
+    ReconciliationState, UpgradeMode,
+};
+use jiff::SignedDuration;
+
+/// A cancel request may be sent for this long.
+const CANCEL_WINDOW: SignedDuration = SignedDuration::from_secs(4);
+/// How often it is looked whether Flink has cancelled the job.
+const CANCEL_LOOK: SignedDuration = SignedDuration::from_millis(300);
+/// How often it is looked whether pods are gone that nothing watches.
+const POD_LOOK: SignedDuration = SignedDuration::from_millis(500);
+
+/// Begins to end the cluster for an edit that needs no state.
+pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    draft.status().operation = Some(Operation {
+        id: ids.operation.clone(),
+        kind: OperationKind::End,
+        generation: view.meta.generation,
+        started_at: view.now.to_string(),
+        not_after: None,
+        attempt: None,
+        trigger: None,
+    });
+    // Upstream's form of a stop that has begun: the old spec, still running, to be restored with
+    // this mode. Java would go on by ending the cluster itself.
+    draft.reconciliation().state = Some(ReconciliationState::Upgrading);
+    if let Some(recorded) = draft.recorded.clone() {
+        draft.record(recorded.with_mode(UpgradeMode::Stateless).not_first());
+    }
+    draft.notice(Notice::normal("JobManagerDeployment", "Suspended", "Suspending existing deployment."));
+    decide(view, draft, ids)
+}
+
+/// Takes the next step of an end that is stored.
+pub(super) fn decide(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
+    let started = draft.operation().map(|operation| operation.started_at.clone());
+    let waited = started.map_or(SignedDuration::ZERO, |started| view.since(&started));
+    match cluster_gone(view, draft, waited, view.options.cancel_timeout) {
+        Progress::Step(step) => *step,
+        Progress::Gone(draft) => gone(view, *draft, ids),
+    }
+}
+
+/// How far an end has come.
+pub(super) enum Progress {
+    /// Something is still to be done or waited for.
+    Step(Box<Step>),
+    /// Deployment, pods and HA data are proven gone.
+    Gone(Box<Draft>),
+}
+
+/// Takes a cluster down to nothing, one proven step at a time.
+pub(super) fn cluster_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration, patience: SignedDuration) -> Progress {
+    match view.observed.deployment.value() {
+        None => {
+            draft.wait(Reason::DeletingCluster, "the API server did not say whether the Deployment is there; looking again");
+            step(draft.rest(view, Revisit::after(POD_LOOK, "unknown Deployment")))
+        }
+        Some(Some(deployment)) if deployment.owned_by(view.uid().as_str()) => {
+            step(deployment_there(view, draft, deployment, waited, patience))
+        }
+        // A stranger's Deployment of that name is not ours to end.
+        Some(Some(_) | None) => pods_gone(view, draft),
+    }
+}
+
+fn step(step: Step) -> Progress {
+    Progress::Step(Box::new(step))
+}
+
+fn deployment_there(view: &View<'_>, mut draft: Draft, deployment: &Deployment, waited: SignedDuration, patience: SignedDuration) -> Step {
+    if deployment.deleting {
+        draft.wait(Reason::DeletingCluster, "waiting for the JobManager Deployment and its pods to be gone");
+        return draft.rest(view, Revisit::after(view.options.progress_interval, "deleting"));
+    }
+    if waited < patience {
+        match cancel(view, &draft) {
+            Cancel::NotNeeded => {}
+            Cancel::Send(job) => {
+                draft.wait(Reason::CancellingJob, format!("asking Flink to cancel job {job}"));
+                let effect = Effect::Cancel { job, not_after: view.now + CANCEL_WINDOW };
+                return draft.act(view, vec![effect], Revisit::after(CANCEL_LOOK, "cancelling"));
+            }
+            Cancel::Wait(what) => {
+                draft.wait(Reason::CancellingJob, what);
+                return draft.rest(view, Revisit::after(CANCEL_LOOK, "cancelling"));
+            }
+        }
+    }
+    draft.wait(Reason::DeletingCluster, "deleting the JobManager Deployment");
+    let effect = Effect::DeleteDeployment {
+        name: view.name().to_owned(),
+        uid: Uid::new(&deployment.uid),
+        because: Deletion::Ended,
+    };
+    draft.act(view, vec![effect], Revisit::after(view.options.progress_interval, "deleting"))
+}
+
+/// Whether Flink has to be asked to end the job first, so that sources and sinks close in order.
+enum Cancel {
+    NotNeeded,
+    Send(JobId),
+    Wait(&'static str),
+}
+
+fn cancel(view: &View<'_>, draft: &Draft) -> Cancel {
+    if draft.job_is_terminal() || view.observed.ready_job_managers().is_empty() {
+        return Cancel::NotNeeded;
+    }
+    let Some(id) = draft.job_id() else { return Cancel::NotNeeded };
+    match &view.observed.answers.jobs {
+        Fact::Known(seen) => match seen.value.iter().find(|job| job.id.as_str() == id) {
+            Some(job) => match job.state.as_str() {
+                "CANCELED" | "FINISHED" | "FAILED" => Cancel::NotNeeded,
+                "CANCELLING" => Cancel::Wait("waiting for Flink to cancel the job"),
+                _ => Cancel::Send(job.id.clone()),
+            },
+            None => Cancel::NotNeeded,
+        },
+        Fact::Unknown(_) => Cancel::Wait("waiting for the JobManager to answer, or for the time-out, before the cluster is deleted"),
+        Fact::NotAsked => Cancel::NotNeeded,
+    }
+}
+
+/// The Deployment is gone: its pods have to be, which only a fresh list proves.
+fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
+    let wanted = deploy::proofs();
+    if !view.observed.missing(&wanted).is_empty() {
+        return step(Step::Ask(wanted));
+    }
+    let answers = &view.observed.answers;
+    let (Some(pods), Some(maps)) = (answers.pods.value(), answers.ha.value()) else {
+        draft.wait(Reason::WaitingForPods, "the API server did not list the pods of the cluster; looking again");
+        return step(draft.rest(view, Revisit::after(POD_LOOK, "unknown pods")));
+    };
+    if let Some(message) = alive(pods) {
+        draft.wait(Reason::WaitingForPods, message);
+        return step(draft.rest(view, Revisit::after(POD_LOOK, "pods")));
+    }
+    draft.set_job_manager(JobManagerDeploymentStatus::Missing);
+    let deletions = ha::delete_all(maps);
+    if !maps.is_empty() {
+        draft.wait(Reason::WaitingForCleanup, "removing high-availability data of the job that was ended without state");
+        let after = if deletions.is_empty() { POD_LOOK } else { SignedDuration::ZERO };
+        return step(draft.act(view, deletions, Revisit::after(after, "high-availability data")));
+    }
+    Progress::Gone(Box::new(draft))
+}
+
+fn alive(pods: &[Pod]) -> Option<String> {
+    let pod = pods.iter().find(|pod| !pod.ended)?;
+    if pod.owners.is_empty() && !pod.deleting {
+        return Some(format!(
+            "waiting for pod {}, which nothing owns and nothing deletes: delete it by hand if its work may end",
+            pod.name
+        ));
+    }
+    Some(format!("waiting for pod {} to be gone", pod.name))
+}
+
+/// Nothing of the cluster is left: the newest spec says what comes next.
+fn gone(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    if !draft.job_is_terminal() {
+        draft.job().state = Some(FlinkJobState::Finished);
+    }
+    draft.status().cluster = None;
+    draft.status().operation = None;
+    match change::current(view, &draft) {
+        change::Current::Run(spec) => deploy::start(view, draft, ids, &spec, deploy::Purpose::Spec),
+        change::Current::Suspend(spec) => rest::suspended(view, draft, &spec),
+        change::Current::Invalid(spec, message) => {
+            // The operation that began is completed with the last spec that was valid.
+            change::complain(&mut draft, &message);
+            match spec {
+                Some(spec) => deploy::start(view, draft, ids, &spec, deploy::Purpose::Spec),
+                None => draft.rest(view, Revisit::on_change("invalid spec")),
+            }
+        }
+        change::Current::Waits(reason, message) => {
+            draft.wait(reason, message);
+            draft.rest(view, Revisit::on_change("waits"))
+        }
+    }
+}
+
+/// Marks the job as being cancelled, after Flink took the request.
+pub(super) fn cancelling(draft: &mut Draft) {
+    if !draft.job_is_terminal() {
+        draft.job().state = Some(FlinkJobState::Cancelling);
+    }
+}

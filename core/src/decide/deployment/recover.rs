@@ -1,0 +1,58 @@
+//! A JobManager Deployment that is gone although its job should run.
+
+use super::deploy::{self, Purpose};
+use super::draft::Draft;
+use super::view::View;
+use super::{change, rest};
+use crate::decision::{Notice, Step};
+use crate::name::Ids;
+use crate::status::conditions::Reason;
+use crate::status::recorded::Recorded;
+use flink_operator_api::{FlinkVersion, JobManagerDeploymentStatus as JobManager, UpgradeMode};
+
+/// Recovers a lost Deployment where that needs no state, else says what is missing.
+pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded) -> Step {
+    let lost = draft.job_manager() == JobManager::Missing && recorded.is_running();
+    if !lost || draft.job_is_terminal() {
+        return rest::observe_again(view, draft);
+    }
+    if !view.is_fresh() {
+        return Step::Ask(deploy::proofs());
+    }
+    if let Some(obstacle) = obstacle(view, recorded) {
+        change::announce(&mut draft, Reason::JobManagerMissing, obstacle);
+        draft.degrade(Reason::JobManagerMissing, obstacle);
+        return rest::observe_again(view, draft);
+    }
+    draft.notice(Notice::warning("Job", "RecoverDeployment", "Recovering lost deployment"));
+    let spec = recorded.spec.clone();
+    deploy::start(view, draft, ids, &spec, Purpose::Recovery)
+}
+
+/// Says why the Deployment is not created again.
+fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
+    let version = recorded.spec.flink_version;
+    // The mode of the user's current spec counts: the record holds how the job was last restored.
+    let spec = view.spec.ok().unwrap_or(&recorded.spec);
+    let mode = spec.job.as_ref().map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
+    if !view.options.recovery_enabled {
+        return Some("the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false");
+    }
+    if version.is_none_or(|version| version < FlinkVersion::V1_15) {
+        return Some(
+            "the JobManager Deployment is gone; Flink before 1.15 deletes it at the end of a job, which cannot be told \
+             from a loss. Change spec.restartNonce with upgradeMode stateless to start the job again from empty state",
+        );
+    }
+    if view.options.high_availability {
+        return Some(
+            "the JobManager Deployment is gone; recovery from high-availability data is not available in this version. \
+             Its ConfigMaps are kept",
+        );
+    }
+    (mode != UpgradeMode::Stateless).then_some(
+        "the JobManager Deployment is gone, and without high availability the job's state can only come from a \
+         checkpoint or savepoint, which this version cannot restore yet; see status.lineage.newest. Set \
+         spec.job.upgradeMode to stateless to start empty",
+    )
+}
