@@ -6,4 +6,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod cluster;
+pub mod flink;
 pub mod points;
+pub mod script;

@@ -20,7 +20,7 @@ impl JobManager {
     }
 
     /// Ends the process from within.
-    pub(super) fn exit(&mut self, code: i32, ground: &mut Ground<'_>) {
+    pub(crate) fn exit(&mut self, code: i32, ground: &mut Ground<'_>) {
         ground.demands.push(Demand::Exit(code));
         self.die(false, ground);
     }

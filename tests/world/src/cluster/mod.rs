@@ -1,0 +1,29 @@
+//! Simulated controllers, node and network: what turns a JobManager Deployment into a Flink that answers.
+//!
+//! [`Cluster`] follows the API server as kube-controller-manager and kubelet would, in virtual time, and
+//! owns the processes of [`crate::flink`]. It knows nothing of the operator: what it does follows from
+//! objects and from what the test asks for.
+
+mod body;
+mod control;
+mod deployments;
+mod kube;
+mod kubelet;
+mod network;
+mod pod;
+mod podstatus;
+mod settings;
+mod state;
+mod wire;
+
+pub use body::FlinkBody;
+pub use control::Cluster;
+pub use settings::{NodePace, Settings, Trouble};
+pub use wire::{FlinkWire, RestTrouble, WireError};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod rig;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
