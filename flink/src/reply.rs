@@ -1,13 +1,11 @@
 //! Reads replies within bounds, and says what is wrong with one without repeating it.
 
-use std::collections::BTreeMap;
-
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::reason::Reason;
@@ -110,7 +108,7 @@ pub(crate) fn acknowledge(route: Route, reply: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     // A map, because a derived struct would accept a list as well.
-    understand::<BTreeMap<String, IgnoredAny>>(route, reply).map(drop)
+    understand::<serde_json::Map<String, serde_json::Value>>(route, reply).map(drop)
 }
 
 /// Makes an error of a reply whose status is not 2xx.
