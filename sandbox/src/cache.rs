@@ -114,7 +114,7 @@ async fn lock(path: &Path, key: &str, progress: &Progress) -> Result<File> {
     match file.try_lock() {
         Ok(()) => return Ok(file),
         Err(TryLockError::WouldBlock) => {
-            progress.note(&format!("waiting for another process that is making {key}"))
+            progress.note(&format!("waiting for another process that is making {key}"));
         }
         Err(TryLockError::Error(error)) => {
             return Err(error).with_context(|| format!("cannot lock {}", path.display()));

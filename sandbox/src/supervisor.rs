@@ -172,9 +172,10 @@ impl Supervisor {
                 anyhow::anyhow!("asked for other programs than {programs:?}")
             })?;
         let step = progress.begin("start the control plane", Duration::from_secs(5));
-        let network = match content.node {
-            true => Some(Network::create(self.instance.directory()).await?),
-            false => None,
+        let network = if content.node {
+            Some(Network::create(self.instance.directory()).await?)
+        } else {
+            None
         };
         let bind = network
             .as_ref()

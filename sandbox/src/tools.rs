@@ -183,15 +183,11 @@ pub async fn ensure(tools: &[Tool], cache: &Cache, progress: &Progress) -> Resul
     }
     let mut programs = Vec::new();
     for tool in tools {
-        let program = match tool.find(cache, assets.as_deref()) {
-            Some(program) => program,
-            None => {
-                let fill = |directory| build(*tool, directory, progress);
-                cache
-                    .ensure("tools", &tool.key(), progress, fill)
-                    .await?
-                    .join(tool.name())
-            }
+        let program = if let Some(program) = tool.find(cache, assets.as_deref()) {
+            program
+        } else {
+            let fill = |directory| build(*tool, directory, progress);
+            cache.ensure("tools", &tool.key(), progress, fill).await?.join(tool.name())
         };
         programs.push(program);
     }

@@ -24,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Which, instance, signals, unless_interrupted};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Up {
     #[command(flatten)]
     which: Which,
@@ -69,6 +70,7 @@ impl Up {
         }
         let progress = Progress::stderr();
         if Status::of(&instance).await?.state() == State::Ready {
+            self.check_running(&instance)?;
             progress.note(&format!("sandbox {} is running already", instance.name()));
         } else {
             unless_interrupted(self.content().prepare(&cache, &progress)).await?;
@@ -79,6 +81,14 @@ impl Up {
             kubectl(&cache).map_or_else(|| "kubectl".into(), |path| path.display().to_string());
         progress.note(&format!("then: {kubectl} get namespaces; `flink-sandbox status` tells more, `flink-sandbox down` ends it"));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses to take a control plane alone for a sandbox that runs pods.
+    fn check_running(&self, instance: &Instance) -> Result<()> {
+        if !self.no_node && instance.read()?.is_some_and(|record| !record.node) {
+            bail!("sandbox {0} is running without pods; `flink-sandbox down --name {0}`, then again", instance.name());
+        }
+        Ok(())
     }
 
     fn content(&self) -> Content {

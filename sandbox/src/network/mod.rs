@@ -145,9 +145,10 @@ pub fn check_rights() -> Result<()> {
 pub fn hazard() -> Option<&'static str> {
     let filtered = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables")
         .is_ok_and(|text| text.trim() == "1");
-    filtered.then_some(
-        "packets between pods pass this machine's iptables rules (bridge-nf-call-iptables = 1, usually set by Docker); \
-         if pods cannot reach each other: sysctl -w net.bridge.bridge-nf-call-iptables=0",
+    // The setting alone does no harm; Docker adds rules that drop what it does not know.
+    (filtered && Path::new("/sys/class/net/docker0").exists()).then_some(
+        "Docker's packet filter may separate the pods: if they cannot reach each other, \
+         sysctl -w net.bridge.bridge-nf-call-iptables=0",
     )
 }
 
@@ -237,7 +238,7 @@ impl Turn {
             match UnixListener::bind_addr(&name) {
                 Ok(socket) => return Ok(Self { _socket: socket }),
                 Err(_) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(10)).await
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 Err(error) => {
                     return Err(error)
