@@ -176,7 +176,7 @@ impl Cluster {
     /// Kills the JobManager container of a cluster as SIGKILL does; the kubelet starts it again.
     pub fn kill_job_manager(&self, namespace: &str, cluster: &str) {
         self.with_job_managers(namespace, cluster, |process, ground| {
-            process.exit(137, ground)
+            process.exit(137, ground);
         });
     }
 
@@ -216,14 +216,14 @@ impl Cluster {
     /// Lets the jobs of a cluster fail for good.
     pub fn fail_jobs(&self, namespace: &str, cluster: &str, message: &str) {
         self.on_jobs(namespace, cluster, |process, index, ground| {
-            process.fail_job(index, message, ground)
+            process.fail_job(index, message, ground);
         });
     }
 
     /// Lets a task of each job of a cluster fail.
     pub fn fail_tasks(&self, namespace: &str, cluster: &str, message: &str) {
         self.on_jobs(namespace, cluster, |process, index, ground| {
-            process.fail_task(index, message, ground)
+            process.fail_task(index, message, ground);
         });
     }
 

@@ -190,7 +190,7 @@ impl State {
                 text(&deployment["metadata"]["name"]),
             );
             kube.update("Deployment", &namespace, &name, |stored| {
-                stored["status"] = status
+                stored["status"] = status;
             });
         }
     }

@@ -14,13 +14,19 @@ mod pod;
 mod podstatus;
 mod settings;
 mod state;
+mod transport;
+mod way;
 mod wire;
 
 pub use body::FlinkBody;
 pub use control::Cluster;
 pub use settings::{NodePace, Settings, Trouble};
+pub use transport::WorldClock;
 pub use wire::{FlinkWire, RestTrouble, WireError};
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod client;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod rig;

@@ -55,9 +55,12 @@ impl State {
             .as_array()
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let known = ports
-            .iter()
-            .any(|known| known["name"] == port || known["port"].as_u64().is_some_and(|number| number.to_string() == port));
+        let known = ports.iter().any(|known| {
+            known["name"] == port
+                || known["port"]
+                    .as_u64()
+                    .is_some_and(|number| number.to_string() == port)
+        });
         let pods = self.api.list("Pod", namespace);
         let behind = pods
             .iter()

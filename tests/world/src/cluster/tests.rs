@@ -100,7 +100,7 @@ async fn the_configuration_of_the_start_stays_until_the_next_start() {
     let other = "$internal.pipeline.job-id: ffffffffffffffffffffffffffffffff\n";
     rig.api
         .update("ConfigMap", "default", "flink-config-a", |map| {
-            map["data"]["flink-conf.yaml"] = json!(other)
+            map["data"]["flink-conf.yaml"] = json!(other);
         })
         .unwrap();
     rig.pass(20.0).await;

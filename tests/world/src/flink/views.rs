@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::checkpoints::{Entry, RestoredFrom, Status};
-use super::job::{Job, Operation, Progress, State, Tasks};
+use super::job::{Job, Operation, Progress, Purpose, State, Tasks};
 use super::process::{Ground, JobManager, Worker};
 
 pub(super) fn config(process: &JobManager) -> Value {
@@ -318,15 +318,15 @@ pub(super) fn metrics(job: &Job, query: &str) -> Value {
 }
 
 pub(super) fn operation(operation: &Operation) -> Value {
+    let of_checkpoint = operation.purpose == Purpose::Checkpoint;
     match &operation.progress {
         Progress::Pending => json!({ "status": { "id": "IN_PROGRESS" }, "operation": null }),
-        Progress::Done(location) if operation.purpose == super::job::Purpose::Checkpoint => {
-            debug_assert_eq!(location, "");
-            json!({ "status": { "id": "COMPLETED" }, "operation": { "checkpointId": operation.checkpoint, "failureCause": null } })
-        }
-        Progress::Done(location) => {
-            json!({ "status": { "id": "COMPLETED" }, "operation": { "location": location, "failure-cause": null } })
-        }
+        Progress::Done(_) if of_checkpoint => json!({ "status": { "id": "COMPLETED" },
+            "operation": { "checkpointId": operation.checkpoint, "failureCause": null } }),
+        Progress::Done(location) => json!({ "status": { "id": "COMPLETED" },
+            "operation": { "location": location, "failure-cause": null } }),
+        Progress::Failed(message) if of_checkpoint => json!({ "status": { "id": "COMPLETED" },
+            "operation": { "checkpointId": null, "failureCause": throwable(message) } }),
         Progress::Failed(message) => failure(message),
     }
 }
