@@ -23,6 +23,9 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Which, instance, signals, unless_interrupted};
 
+/// While the API server starts, the client complains about each question that comes too early.
+const LOG_FILTER: &str = "info,kube_client::client::builder=off";
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Up {
@@ -121,7 +124,7 @@ impl Up {
         let supervisor = Supervisor::claim(instance.clone(), &content).await?;
         let log = open_log(&instance)?;
         let lines = log.try_clone()?;
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
         tracing_subscriber::fmt()
             .with_ansi(false)
             .with_env_filter(filter)
