@@ -255,8 +255,7 @@ def show(demo: Demo, once: bool) -> None:
     if once:
         return
     demo.invite()
-    while demo.operator.poll() is None:
-        time.sleep(0.5)
+    demo.operator.wait()
     raise SystemExit(f"the operator ended (exit status {demo.operator.returncode}):\n{demo.operator_log()}")
 
 

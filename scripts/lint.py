@@ -175,7 +175,8 @@ STEPS = [
          [install_cargo_deny, cargo_deny("bans", "licenses", "sources"), advisories]),
     Step("dependencies", "crates depend on each other in one direction only", [dependencies]),
     Step("generated", "generated files are what make generate writes", [[sys.executable, "scripts/generate.py", "--check"]]),
-    Step("files", f"no hand-written file over {LONGEST_FILE} lines, scripts parse", [too_long, scripts_parse]),
+    Step("files", f"no hand-written file over {LONGEST_FILE} lines; scripts parse and pass their tests",
+         [too_long, scripts_parse, [sys.executable, "-m", "unittest", "discover", "--start-directory", "scripts/tests"]]),
     Step("chart", "the chart lints and renders in each variant", [chart]),
 ]
 

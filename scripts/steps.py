@@ -159,6 +159,7 @@ class Runner:
             code = child.wait()
         finally:
             timer.cancel()
+            child.stdout.close()
         self.child = None
         if expired.is_set():
             result.note = "ended at its time limit"
@@ -166,18 +167,17 @@ class Runner:
         return code
 
     def _end_child(self) -> None:
+        """Asks the command to end, then ends its whole group: what it left behind holds our pipe open."""
         child = self.child
-        if child is None or child.poll() is not None:
+        if child is None:
             return
-        for how in (signal.SIGINT, signal.SIGKILL):
+        if child.poll() is None:
+            _signal_group(child.pid, signal.SIGINT)
             try:
-                os.killpg(child.pid, how)
                 child.wait(timeout=20)
-                return
-            except ProcessLookupError:
-                return
             except subprocess.TimeoutExpired:
-                continue
+                pass
+        _signal_group(child.pid, signal.SIGKILL)
 
     def _print_table(self, steps: List[Step], seconds: float) -> None:
         rows = [("step", "result", "time", "tests", "")]
@@ -192,6 +192,13 @@ class Runner:
         bad = sum(self.results[step.name].outcome != "ok" for step in steps)
         tests = f", {passed} tests passed, {failed} failed" if passed or failed else ""
         print(f"{len(steps) - bad} of {len(steps)} steps ok{tests}, {took(seconds)}", flush=True)
+
+
+def _signal_group(group: int, how: int) -> None:
+    try:
+        os.killpg(group, how)
+    except ProcessLookupError:
+        pass  # all of it has ended
 
 
 def print_rows(rows) -> None:
