@@ -3,6 +3,8 @@
 //! Each case has two halves: the resource must give the recorded configuration and pod templates, and
 //! these must give the recorded objects.
 
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
+
 mod case;
 mod compare;
 

@@ -1,5 +1,7 @@
 //! The objects of one cluster, in the order in which they come into being.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -58,11 +60,11 @@ impl Children {
             "controller": true,
             "blockOwnerDeletion": true,
         });
-        let owned = self.dependents.iter().cloned().map(|mut child| {
+        let children = self.dependents.iter().cloned().map(|mut child| {
             child["metadata"]["ownerReferences"] = json!([owner]);
             child
         });
-        owned.collect()
+        children.collect()
     }
 
     /// Returns sentences about what the user may not expect; they never stop a deployment.
@@ -77,10 +79,11 @@ impl Children {
             hash.update(canonical_json(object));
             hash.update(b"\n");
         }
-        hash.finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut text = String::new();
+        for byte in hash.finalize() {
+            write!(text, "{byte:02x}").expect("writing to a String never fails");
+        }
+        text
     }
 }
 

@@ -107,5 +107,7 @@ fn config_map(name: &str, labelled: Option<&Cluster<'_>>, data: Map<String, Valu
     if let Some(cluster) = labelled {
         metadata["labels"] = Value::Object(cluster.common_labels());
     }
-    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data })
+    let mut object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+    object["data"] = Value::Object(data);
+    object
 }

@@ -150,18 +150,15 @@ pub fn task_manager(config: &Configuration) -> Result<TaskManagerMemory, BuildEr
                 task_off_heap,
                 managed,
             ])?;
-            match config.find(options.flink)? {
-                Some(flink) => {
-                    let network = flink
-                        .minus(others)
-                        .ok_or_else(|| exceeded(options, flink))?;
-                    network_range.check(network, "network memory")?;
-                    (flink, task_heap, managed, network)
-                }
-                None => {
-                    let network = network_range.beside(others)?;
-                    (sum([others, network])?, task_heap, managed, network)
-                }
+            if let Some(flink) = config.find(options.flink)? {
+                let network = flink
+                    .minus(others)
+                    .ok_or_else(|| exceeded(options, flink))?;
+                network_range.check(network, "network memory")?;
+                (flink, task_heap, managed, network)
+            } else {
+                let network = network_range.beside(others)?;
+                (sum([others, network])?, task_heap, managed, network)
             }
         }
         Start::Flink(flink) | Start::Process { flink, .. } => {
@@ -175,16 +172,13 @@ pub fn task_manager(config: &Configuration) -> Result<TaskManagerMemory, BuildEr
                     .and_then(|fixed| sum([fixed, more]))
                     .and_then(|used| flink.minus(used).ok_or_else(|| exceeded(options, flink)))
             };
-            match config.find(&opt::TM_TASK_HEAP_SIZE)? {
-                Some(task_heap) => {
-                    let network = left(task_heap)?;
-                    network_range.check(network, "network memory")?;
-                    (flink, task_heap, managed, network)
-                }
-                None => {
-                    let network = network_range.within(flink)?;
-                    (flink, left(network)?, managed, network)
-                }
+            if let Some(task_heap) = config.find(&opt::TM_TASK_HEAP_SIZE)? {
+                let network = left(task_heap)?;
+                network_range.check(network, "network memory")?;
+                (flink, task_heap, managed, network)
+            } else {
+                let network = network_range.within(flink)?;
+                (flink, left(network)?, managed, network)
             }
         }
     };

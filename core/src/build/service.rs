@@ -20,12 +20,7 @@ pub(super) fn internal(cluster: &Cluster<'_>) -> Result<Option<Value>, BuildErro
         "selector": cluster.selector_labels(),
     });
     let annotations = cluster.texts(&opt::INTERNAL_SERVICE_ANNOTATIONS)?;
-    Ok(Some(service(
-        cluster,
-        cluster.id.clone(),
-        annotations,
-        spec,
-    )))
+    Ok(Some(service(cluster, &cluster.id, annotations, spec)))
 }
 
 /// Makes the Service of the REST endpoint.
@@ -42,12 +37,7 @@ pub(super) fn rest(cluster: &Cluster<'_>) -> Result<Value, BuildError> {
         spec["clusterIP"] = json!("None");
     }
     let annotations = cluster.texts(&opt::REST_SERVICE_ANNOTATIONS)?;
-    Ok(service(
-        cluster,
-        format!("{}-rest", cluster.id),
-        annotations,
-        spec,
-    ))
+    Ok(service(cluster, &format!("{}-rest", cluster.id), annotations, spec))
 }
 
 /// Returns the type of Service that exposes REST, and whether it has no address of its own.
@@ -67,7 +57,7 @@ fn exposed(text: &str) -> Result<(&'static str, bool), BuildError> {
 
 fn service(
     cluster: &Cluster<'_>,
-    name: String,
+    name: &str,
     annotations: Map<String, Value>,
     spec: Value,
 ) -> Value {
@@ -75,5 +65,7 @@ fn service(
     if !annotations.is_empty() {
         metadata["annotations"] = Value::Object(annotations);
     }
-    json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec })
+    let mut object = json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata });
+    object["spec"] = spec;
+    object
 }

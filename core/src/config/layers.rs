@@ -21,6 +21,7 @@ impl Configuration {
     ///
     /// Later wins: namespace, then `<version>+` of every version up to the resource's in ascending
     /// order, then exactly its version. The prefixed keys themselves stay.
+    #[must_use]
     pub fn for_resource(&self, scope: ResourceScope<'_>) -> Self {
         let mut config = self.clone();
         let namespace = format!("{DEFAULTS_PREFIX}namespace.{}.", scope.namespace);

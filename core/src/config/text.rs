@@ -34,19 +34,15 @@ pub fn split(text: &str, separator: char) -> Result<Vec<String>, ValueError> {
             })?;
             continue;
         }
-        match rest.split_once(separator) {
-            Some((piece, after)) => {
-                pieces.push(piece.trim().to_owned());
-                rest = after;
+        let Some((piece, after)) = rest.split_once(separator) else {
+            let piece = rest.trim();
+            if !piece.is_empty() {
+                pieces.push(piece.to_owned());
             }
-            None => {
-                let piece = rest.trim();
-                if !piece.is_empty() {
-                    pieces.push(piece.to_owned());
-                }
-                break;
-            }
-        }
+            break;
+        };
+        pieces.push(piece.trim().to_owned());
+        rest = after;
     }
     Ok(pieces)
 }

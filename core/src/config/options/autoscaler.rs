@@ -120,8 +120,8 @@ autoscaler! {
     /// Parameter of a custom executor.
     AUTOSCALER_CUSTOM_EXECUTOR_PARAMETER: String = "scaling.custom-executor.<name>.<parameter>",
         since "main";
-    /// How parallelism is aligned with key groups or partitions: BALANCED, EVENLY_SPREAD, OFF or a
-    /// custom name.
+    /// How parallelism is aligned with key groups or partitions: `BALANCED`, `EVENLY_SPREAD`, `OFF` or
+    /// a custom name.
     AUTOSCALER_PARALLELISM_ALIGNMENT_MODE: String = "scaling.parallelism-alignment.mode",
         default "BALANCED", since "main";
     /// Class of a custom alignment mode. Java plugins do not run here.

@@ -161,7 +161,7 @@ options! {
         CONF_DIR: String = "flink.conf.dir", default "/opt/flink/conf", since "1.0";
         /// Directory of the logs in the image.
         LOG_DIR: String = "flink.log.dir", since "1.0";
-        /// Type of the REST Service: ClusterIP, Headless_ClusterIP, NodePort or LoadBalancer.
+        /// Type of the REST Service: `ClusterIP`, `Headless_ClusterIP`, `NodePort` or `LoadBalancer`.
         REST_SERVICE_TYPE: String = "rest-service.exposed.type", default "ClusterIP", since "1.0";
         /// Annotations of the REST Service.
         REST_SERVICE_ANNOTATIONS: BTreeMap<String, String> = "rest-service.annotations", default "", since "1.0";

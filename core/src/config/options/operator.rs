@@ -44,10 +44,10 @@ options! {
         /// Labels added to status.error, by regular expression on the messages.
         EXCEPTION_LABEL_MAPPER: BTreeMap<String, String> = "exception.label.mapper",
             default "", since "1.6";
-        /// Lines of the stack trace in JobException events.
+        /// Lines of the stack trace in `JobException` events.
         EVENTS_EXCEPTIONS_STACKTRACE_LINES: i32 = "events.exceptions.stacktrace-lines",
             default "5", since "1.12";
-        /// JobException events per look at a resource.
+        /// `JobException` events per look at a resource.
         EVENTS_EXCEPTIONS_LIMIT: i32 = "events.exceptions.limit-per-reconciliation",
             default "10", since "1.12";
         /// What happens to the objects that a deleted Deployment owns.
@@ -72,8 +72,8 @@ options! {
         /// Refuses jarURI hosts with private or local addresses.
         USER_ARTIFACTS_DISALLOW_RESTRICTED_HOSTS: bool = "user.artifacts.disallow-restricted-hosts",
             default "true", since "1.15";
-        /// Namespaces to watch, separated by commas. The default means all; JOSDK_WATCH_CURRENT means
-        /// the operator's own.
+        /// Namespaces to watch, separated by commas. The default means all; `JOSDK_WATCH_CURRENT`
+        /// means the operator's own.
         WATCHED_NAMESPACES: String = "watched.namespaces",
             default "JOSDK_ALL_NAMESPACES", since "1.1";
         /// Follows changes of the watched namespaces.
