@@ -4,8 +4,63 @@
 //! Flink Kubernetes Operator: what its CRDs accept is accepted here, what it writes into a status is
 //! read and kept.
 //!
-//! This crate holds data and no behaviour. It never talks to a cluster (use it with a `kube` client of
-//! your own), never validates beyond what the schema can say, and sets no defaults in stored objects.
+//! This crate holds data and no behaviour. It never talks to a cluster (bring a `kube` client of your
+//! own), never validates beyond what the schema can say, and sets no defaults in stored objects: the
+//! defaults of the types apply where an object is read.
+//!
+//! # Writing a resource
+//!
+//! ```
+//! use flink_operator_api::{
+//!     FlinkDeployment, FlinkDeploymentSpec, FlinkVersion, JobManagerSpec, JobSpec, Resource,
+//!     TaskManagerSpec, UpgradeMode,
+//! };
+//! use serde_json::json;
+//!
+//! let size = Resource { cpu: Some(1.0), memory: Some("2g".into()), ..Resource::default() };
+//! let orders = FlinkDeployment::new(
+//!     "orders",
+//!     FlinkDeploymentSpec {
+//!         image: Some("registry.example.com/orders:7".into()),
+//!         flink_version: Some(FlinkVersion::V1_20),
+//!         service_account: Some("flink".into()),
+//!         flink_configuration: [("taskmanager.numberOfTaskSlots", json!(2))].into_iter().collect(),
+//!         job_manager: Some(JobManagerSpec { resource: Some(size.clone()), ..Default::default() }),
+//!         task_manager: Some(TaskManagerSpec { resource: Some(size), ..Default::default() }),
+//!         job: Some(JobSpec {
+//!             jar_uri: Some("local:///opt/flink/usrlib/orders.jar".into()),
+//!             parallelism: 2,
+//!             upgrade_mode: UpgradeMode::Savepoint,
+//!             ..JobSpec::default()
+//!         }),
+//!         ..FlinkDeploymentSpec::default()
+//!     },
+//! );
+//! let written = serde_json::to_value(&orders)?;
+//! assert_eq!(written["apiVersion"], "flink.apache.org/v1beta1");
+//! assert_eq!(written["spec"]["job"]["upgradeMode"], "savepoint");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! # Reading a status
+//!
+//! ```
+//! use flink_operator_api::{FlinkDeploymentStatus, FlinkJobState};
+//!
+//! let status: FlinkDeploymentStatus =
+//!     serde_json::from_str(r#"{ "jobStatus": { "state": "RUNNING" }, "ofALaterVersion": 1 }"#)?;
+//! assert_eq!(status.job_status.and_then(|job| job.state), Some(FlinkJobState::Running));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! To change a status with these types, start from the stored JSON and overlay what was changed: fields
+//! that this version does not know are ignored when reading, and would be lost.
+//!
+//! # Versions
+//!
+//! The wire format only grows. A new field of a struct or a new word of an enum is a breaking change of
+//! this crate (literals and matches elsewhere stop compiling) and comes with a new minor version before
+//! 1.0; new kinds and functions come with patch versions.
 
 mod cluster;
 mod configuration;
@@ -33,3 +88,8 @@ pub use pod_template::PodTemplate;
 pub use status::*;
 pub use text::UnknownWord;
 pub use version::FlinkVersion;
+
+/// Has the example of the README compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

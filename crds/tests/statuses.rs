@@ -53,6 +53,36 @@ fn every_stored_status_is_written_back_as_it_was() {
     }
 }
 
+/// Names the fields of a value that its schema does not have: an API server would drop them.
+fn dropped(path: &str, value: &Value, schema: &Value) -> Vec<String> {
+    match value {
+        Value::Object(fields) if schema.get("additionalProperties").is_none() => {
+            let inner = |(name, field): (&String, &Value)| match schema["properties"].get(name) {
+                Some(property) => dropped(&format!("{path}.{name}"), field, property),
+                None => vec![format!("{path}.{name}")],
+            };
+            fields.iter().flat_map(inner).collect()
+        }
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|item| dropped(path, item, &schema["items"]))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            vec![]
+        }
+    }
+}
+
+#[test]
+fn no_stored_status_has_a_field_that_the_schema_drops() {
+    let crd = serde_json::to_value(flink_operator_api::crds().remove(0)).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
+    for (name, status) in stored() {
+        assert_eq!(dropped("status", &status, schema), [""; 0], "{name}");
+    }
+    assert_eq!(dropped("status", &json!({ "a": 1 }), schema), ["status.a"]);
+}
+
 #[test]
 fn the_oldest_release_is_understood() {
     let status = read(&stored()["v1.0-running"]);
