@@ -22,21 +22,38 @@ const PARTS: [&str; 4] = ["lib", "opt", "plugins", "bin"];
 ///
 /// `version` is a release such as `1.20.5`, or `1.20` for its newest.
 pub async fn install_flink(cache: &Cache, version: &str, progress: &Progress) -> Result<()> {
-    super::layers(cache, version.parse()?, progress).await.map(drop)
+    super::layers(cache, version.parse()?, progress)
+        .await
+        .map(drop)
 }
 
 /// Returns the directory that has the distribution at `opt/flink`, downloading it if needed.
-pub(super) async fn distribution(cache: &Cache, release: Release, progress: &Progress) -> Result<PathBuf> {
+pub(super) async fn distribution(
+    cache: &Cache,
+    release: Release,
+    progress: &Progress,
+) -> Result<PathBuf> {
     let fill = |directory| download(directory, cache.clone(), release, progress.clone());
-    cache.ensure("flink", &release.to_string(), progress, fill).await
+    cache
+        .ensure("flink", &release.to_string(), progress, fill)
+        .await
 }
 
-async fn download(directory: PathBuf, cache: Cache, release: Release, progress: Progress) -> Result<()> {
+async fn download(
+    directory: PathBuf,
+    cache: Cache,
+    release: Release,
+    progress: Progress,
+) -> Result<()> {
     prerequisites::check(&[Prerequisite::Python]).await?;
     let python = downloader(&cache, &progress).await?;
-    let step = progress.begin(format!("download Flink {release} (about 300 MB)"), Duration::from_secs(30));
+    let step = progress.begin(
+        format!("download Flink {release} (about 300 MB)"),
+        Duration::from_secs(30),
+    );
     let work = directory.join("download");
-    std::fs::create_dir_all(work.join("tmp")).context("cannot make a directory for the download")?;
+    std::fs::create_dir_all(work.join("tmp"))
+        .context("cannot make a directory for the download")?;
     let mut command = Command::new(python);
     command
         .args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"])
@@ -52,10 +69,18 @@ async fn download(directory: PathBuf, cache: Cache, release: Release, progress: 
     let home = directory.join("opt/flink");
     std::fs::create_dir_all(&home).context("cannot make opt/flink")?;
     let mut command = Command::new("tar");
-    command.args(["--extract", "--gzip", "--no-same-owner", "--strip-components=2", "--wildcards", "--file"]);
+    command.args([
+        "--extract",
+        "--gzip",
+        "--no-same-owner",
+        "--strip-components=2",
+        "--wildcards",
+        "--file",
+    ]);
     command.arg(&archive).arg("--directory").arg(&home);
     command.args(PARTS.map(|part| format!("*/deps/{part}")));
-    step.during(run(command, &format!("cannot unpack Flink {release}"))).await?;
+    step.during(run(command, &format!("cannot unpack Flink {release}")))
+        .await?;
     crate::cache::remove_tree(&work)?;
     step.done();
     Ok(())
@@ -64,24 +89,43 @@ async fn download(directory: PathBuf, cache: Cache, release: Release, progress: 
 /// Makes a Python environment that can download source packages, once.
 async fn downloader(cache: &Cache, progress: &Progress) -> Result<PathBuf> {
     let fill = |directory: PathBuf| async move {
-        let step = progress.begin("prepare a Python environment for downloads", Duration::from_secs(10));
+        let step = progress.begin(
+            "prepare a Python environment for downloads",
+            Duration::from_secs(10),
+        );
         // The entry is moved when it is complete, which breaks its scripts but not `python -m`.
         let work = directory.join("venv");
         let mut command = Command::new("python3");
         command.args(["-m", "venv"]).arg(&work);
-        step.during(run(command, "cannot make a Python environment")).await?;
+        step.during(run(command, "cannot make a Python environment"))
+            .await?;
         let mut command = Command::new(work.join("bin/python"));
-        command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "wheel", "setuptools"]);
-        step.during(run(command, "cannot install wheel and setuptools")).await?;
+        command.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "wheel",
+            "setuptools",
+        ]);
+        step.during(run(command, "cannot install wheel and setuptools"))
+            .await?;
         step.done();
         Ok(())
     };
-    let entry = cache.ensure("tools", "flink-downloader", progress, fill).await?;
+    let entry = cache
+        .ensure("tools", "flink-downloader", progress, fill)
+        .await?;
     Ok(entry.join("venv/bin/python"))
 }
 
 /// Reports the size of a growing directory while work goes on.
-async fn watch_growth(work: impl Future<Output = Result<()>>, directory: &Path, step: &Step) -> Result<()> {
+async fn watch_growth(
+    work: impl Future<Output = Result<()>>,
+    directory: &Path,
+    step: &Step,
+) -> Result<()> {
     tokio::pin!(work);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -94,7 +138,9 @@ async fn watch_growth(work: impl Future<Output = Result<()>>, directory: &Path, 
 
 /// Adds up the files below a directory; what vanishes meanwhile does not count.
 fn size(directory: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return 0;
+    };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
         Ok(found) if found.is_dir() => size(&entry.path()),
         Ok(found) => found.len(),

@@ -16,14 +16,28 @@ const HOME: &str = "opt/flink";
 
 /// Executable files: place in the image and content.
 const SCRIPTS: [(&str, &str); 4] = [
-    ("docker-entrypoint.sh", include_str!("../../../image/docker-entrypoint.sh")),
-    ("opt/flink/bin/kubernetes-jobmanager.sh", include_str!("../../../image/kubernetes-jobmanager.sh")),
-    ("opt/flink/bin/kubernetes-taskmanager.sh", include_str!("../../../image/kubernetes-taskmanager.sh")),
-    ("opt/flink/bin/start-flink.sh", include_str!("../../../image/start-flink.sh")),
+    (
+        "docker-entrypoint.sh",
+        include_str!("../../../image/docker-entrypoint.sh"),
+    ),
+    (
+        "opt/flink/bin/kubernetes-jobmanager.sh",
+        include_str!("../../../image/kubernetes-jobmanager.sh"),
+    ),
+    (
+        "opt/flink/bin/kubernetes-taskmanager.sh",
+        include_str!("../../../image/kubernetes-taskmanager.sh"),
+    ),
+    (
+        "opt/flink/bin/start-flink.sh",
+        include_str!("../../../image/start-flink.sh"),
+    ),
 ];
 
-const LOGGING: (&str, &str) =
-    ("opt/flink/share/log4j-console.properties", include_str!("../../../image/log4j-console.properties"));
+const LOGGING: (&str, &str) = (
+    "opt/flink/share/log4j-console.properties",
+    include_str!("../../../image/log4j-console.properties"),
+);
 
 macro_rules! sources {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!(concat!("../../../jobs/", $path)))),*] };
@@ -53,7 +67,10 @@ const JARS: [(&str, &str); 4] = [
         "opt/flink/examples/streaming/TopSpeedWindowing.jar",
         "org.apache.flink.streaming.examples.windowing.TopSpeedWindowing",
     ),
-    ("opt/flink/examples/streaming/WordCount.jar", "org.apache.flink.streaming.examples.wordcount.WordCount"),
+    (
+        "opt/flink/examples/streaming/WordCount.jar",
+        "org.apache.flink.streaming.examples.wordcount.WordCount",
+    ),
     ("opt/flink/usrlib/sandbox-jobs.jar", "sandbox.jobs.Job"),
 ];
 
@@ -71,7 +88,8 @@ pub(super) async fn fill(directory: PathBuf, distribution: &Path, release: Relea
     for (place, content) in SCRIPTS {
         write(&directory.join(place), content)?;
         let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(directory.join(place), executable).with_context(|| format!("cannot make {place} executable"))?;
+        fs::set_permissions(directory.join(place), executable)
+            .with_context(|| format!("cannot make {place} executable"))?;
     }
     write(&directory.join(LOGGING.0), LOGGING.1)?;
     for empty in ["conf", "log", "usrlib", "examples/streaming"] {
@@ -83,17 +101,30 @@ pub(super) async fn fill(directory: PathBuf, distribution: &Path, release: Relea
     let (sources, classes) = (work.join("sources"), work.join("classes"));
     fs::create_dir_all(&classes).with_context(|| format!("cannot make {}", classes.display()))?;
     let mut javac = Command::new("javac");
-    javac.arg("--release").arg(release.java().to_string()).args(["-Xlint:-options", "-encoding", "UTF-8"]);
-    javac.arg("-classpath").arg(distribution.join(HOME).join("lib/*")).arg("-d").arg(&classes);
+    javac
+        .arg("--release")
+        .arg(release.java().to_string())
+        .args(["-Xlint:-options", "-encoding", "UTF-8"]);
+    javac
+        .arg("-classpath")
+        .arg(distribution.join(HOME).join("lib/*"))
+        .arg("-d")
+        .arg(&classes);
     for (place, content) in SOURCES {
         write(&sources.join(place), content)?;
         javac.arg(sources.join(place));
     }
-    run(javac, &format!("cannot compile the jobs against Flink {release}")).await?;
+    run(
+        javac,
+        &format!("cannot compile the jobs against Flink {release}"),
+    )
+    .await?;
     for (place, main_class) in JARS {
         let mut jar = Command::new("jar");
         jar.arg("--create").arg("--file").arg(directory.join(place));
-        jar.args(["--main-class", main_class, "-C"]).arg(&classes).arg(".");
+        jar.args(["--main-class", main_class, "-C"])
+            .arg(&classes)
+            .arg(".");
         run(jar, &format!("cannot make {place}")).await?;
     }
     crate::cache::remove_tree(&work)

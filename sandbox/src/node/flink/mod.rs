@@ -18,14 +18,22 @@ use crate::cache::Cache;
 use crate::progress::Progress;
 
 /// Returns the layers of a release's image, the topmost first, making them if needed.
-pub(super) async fn layers(cache: &Cache, release: Release, progress: &Progress) -> Result<Vec<PathBuf>> {
+pub(super) async fn layers(
+    cache: &Cache,
+    release: Release,
+    progress: &Progress,
+) -> Result<Vec<PathBuf>> {
     let distribution = install::distribution(cache, release, progress).await?;
     let key = format!("{release}-{}", jobs::fingerprint());
     let fill = |directory| {
         let distribution = distribution.clone();
         async move {
-            let step = progress.begin(format!("compile jobs for Flink {release}"), Duration::from_secs(5));
-            step.during(jobs::fill(directory, &distribution, release)).await?;
+            let step = progress.begin(
+                format!("compile jobs for Flink {release}"),
+                Duration::from_secs(5),
+            );
+            step.during(jobs::fill(directory, &distribution, release))
+                .await?;
             step.done();
             Ok(())
         }
@@ -36,7 +44,12 @@ pub(super) async fn layers(cache: &Cache, release: Release, progress: &Progress)
 
 /// Runs a command to its end; the error holds what it printed.
 async fn run(mut command: Command, problem: &str) -> Result<()> {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.with_context(|| problem.to_owned())?;
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| problem.to_owned())?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
         bail!("{problem}: {}", String::from_utf8_lossy(&text).trim());

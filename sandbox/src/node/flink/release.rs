@@ -30,7 +30,11 @@ pub struct Release {
 
 impl Release {
     const fn new(major: u32, minor: u32, patch: u32) -> Self {
-        Self { major, minor, patch }
+        Self {
+            major,
+            minor,
+            patch,
+        }
     }
 
     /// Returns the newest release known here.
@@ -54,7 +58,10 @@ impl Release {
             None => (name, "latest"),
         };
         let repository = repository.strip_prefix("docker.io/").unwrap_or(repository);
-        if !matches!(repository, "flink" | "library/flink" | "apache/flink" | "ghcr.io/apache/flink") {
+        if !matches!(
+            repository,
+            "flink" | "library/flink" | "apache/flink" | "ghcr.io/apache/flink"
+        ) {
             return None;
         }
         let mut words = tag.split('-');
@@ -78,25 +85,33 @@ impl FromStr for Release {
 
     /// Reads `1.20` (its newest patch release) or `1.20.5`; also `1` for the newest `1.x`, as image tags allow.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = || format!("{text:?} is no Flink version; expected for example 1.20 or 1.20.5");
+        let expected =
+            || format!("{text:?} is no Flink version; expected for example 1.20 or 1.20.5");
         let mut numbers = Vec::new();
         for part in text.split('.') {
             numbers.push(part.parse::<u32>().with_context(expected)?);
         }
-        let newest = match numbers.as_slice() {
-            &[major, minor, patch] => return Self::new(major, minor, patch).published(),
-            &[major, minor] => NEWEST.iter().rfind(|release| (release.major, release.minor) == (major, minor)),
-            &[major] => NEWEST.iter().rfind(|release| release.major == major),
+        let newest = match *numbers.as_slice() {
+            [major, minor, patch] => return Self::new(major, minor, patch).published(),
+            [major, minor] => NEWEST
+                .iter()
+                .rfind(|release| (release.major, release.minor) == (major, minor)),
+            [major] => NEWEST.iter().rfind(|release| release.major == major),
             _ => bail!(expected()),
         };
-        newest.copied().with_context(|| format!("Flink {text} is not known here; known are {}", known()))
+        newest
+            .copied()
+            .with_context(|| format!("Flink {text} is not known here; known are {}", known()))
     }
 }
 
 impl Release {
     /// Refuses minor versions that do not exist; patch releases may be newer than this program.
     fn published(self) -> anyhow::Result<Self> {
-        if !NEWEST.iter().any(|release| (release.major, release.minor) == (self.major, self.minor)) {
+        if !NEWEST
+            .iter()
+            .any(|release| (release.major, release.minor) == (self.major, self.minor))
+        {
             bail!("Flink {self} is not known here; known are {}", known());
         }
         Ok(self)
@@ -125,13 +140,24 @@ mod tests {
             ("flink:latest@sha256:00", "2.3.0"),
         ];
         for (image, release) in cases {
-            assert_eq!(Release::of_image(image).unwrap().to_string(), release, "{image}");
+            assert_eq!(
+                Release::of_image(image).unwrap().to_string(),
+                release,
+                "{image}"
+            );
         }
     }
 
     #[test]
     fn other_images_are_not_taken_for_flink() {
-        for image in ["flink:9.9", "flink:1.20-alpine", "registry:5000/flink:1.20", "flink-operator:1.20", "flink:", "nginx"] {
+        for image in [
+            "flink:9.9",
+            "flink:1.20-alpine",
+            "registry:5000/flink:1.20",
+            "flink-operator:1.20",
+            "flink:",
+            "nginx",
+        ] {
             assert_eq!(Release::of_image(image), None, "{image}");
         }
     }
@@ -139,7 +165,16 @@ mod tests {
     #[test]
     fn an_unknown_version_is_answered_with_the_known_ones() {
         let error = "1.99".parse::<Release>().unwrap_err().to_string();
-        assert!(error.contains("1.99") && error.contains("1.20.5"), "{error}");
-        assert!("latest".parse::<Release>().unwrap_err().to_string().contains("expected for example"));
+        assert!(
+            error.contains("1.99") && error.contains("1.20.5"),
+            "{error}"
+        );
+        assert!(
+            "latest"
+                .parse::<Release>()
+                .unwrap_err()
+                .to_string()
+                .contains("expected for example")
+        );
     }
 }

@@ -25,12 +25,20 @@ pub(super) fn execute(exec: &ExecSpec) -> Result<i32> {
     ];
     let mut opened = Vec::new();
     for (name, kind) in namespaces {
-        opened.push((File::open(format!("{process}/ns/{name}")).with_context(gone)?, kind));
+        opened.push((
+            File::open(format!("{process}/ns/{name}")).with_context(gone)?,
+            kind,
+        ));
     }
     for (file, kind) in &opened {
-        setns(file, *kind).with_context(|| format!("cannot enter the container's namespaces ({kind:?})"))?;
+        setns(file, *kind)
+            .with_context(|| format!("cannot enter the container's namespaces ({kind:?})"))?;
     }
-    chdir("/").and_then(|()| chroot(".")).context("cannot enter the container's root")?;
-    let status = prepare(&exec.command)?.status().with_context(|| format!("exec: {:?}", exec.command.argv))?;
+    chdir("/")
+        .and_then(|()| chroot("."))
+        .context("cannot enter the container's root")?;
+    let status = prepare(&exec.command)?
+        .status()
+        .with_context(|| format!("exec: {:?}", exec.command.argv))?;
     Ok(exit_code(status))
 }

@@ -20,9 +20,14 @@ use super::spec::RunSpec;
 /// Starts process 1 of a new PID namespace and returns its exit code when it has ended.
 pub(super) fn keep(run: &RunSpec, spec: &Path) -> Result<i32> {
     end_with_parent(run.node_pid)?;
-    let network = File::open(&run.network)
-        .with_context(|| format!("cannot open the network namespace {}", run.network.display()))?;
-    setns(&network, CloneFlags::CLONE_NEWNET).context("cannot enter the pod's network namespace")?;
+    let network = File::open(&run.network).with_context(|| {
+        format!(
+            "cannot open the network namespace {}",
+            run.network.display()
+        )
+    })?;
+    setns(&network, CloneFlags::CLONE_NEWNET)
+        .context("cannot enter the pod's network namespace")?;
     unshare(CloneFlags::CLONE_NEWPID).context("cannot make a PID namespace")?;
 
     let signals = watch_signals()?;
@@ -33,13 +38,19 @@ pub(super) fn keep(run: &RunSpec, spec: &Path) -> Result<i32> {
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
         .spawn()
         .context("cannot start the container's process")?;
-    let pid = Pid::from_raw(child.id().try_into().context("process ids fit into 31 bits")?);
+    let pid = Pid::from_raw(
+        child
+            .id()
+            .try_into()
+            .context("process ids fit into 31 bits")?,
+    );
     fs::write(&run.pid_file, pid.to_string()).context("cannot write the pid file")?;
 
     // The child asks to die with us, says so, and goes on only now: it cannot miss our death.
     let mut word = [0];
     if ours.read_exact(&mut word).is_ok() {
-        ours.write_all(&word).context("the container's process ended early")?;
+        ours.write_all(&word)
+            .context("the container's process ended early")?;
     }
     drop(ours);
     wait(&mut child, pid, &signals).map(exit_code)
@@ -57,10 +68,16 @@ pub(super) fn end_with_parent(expected: i32) -> Result<()> {
 /// Arranges that process 1 ends with its keeper; returns when the keeper is known to have been there since.
 pub(super) fn wait_until_kept() -> Result<()> {
     set_pdeathsig(Signal::SIGKILL).context("cannot arrange to end with the parent")?;
-    let socket = std::io::stdin().as_fd().try_clone_to_owned().context("no socket to the keeper")?;
+    let socket = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .context("no socket to the keeper")?;
     let mut keeper = UnixStream::from(socket);
     let mut word = [1];
-    keeper.write_all(&word).and_then(|()| keeper.read_exact(&mut word)).context("the keeper is gone")
+    keeper
+        .write_all(&word)
+        .and_then(|()| keeper.read_exact(&mut word))
+        .context("the keeper is gone")
 }
 
 fn watch_signals() -> Result<SignalFd> {
@@ -76,7 +93,9 @@ fn wait(child: &mut Child, pid: Pid, signals: &SignalFd) -> Result<ExitStatus> {
         if let Some(status) = child.try_wait().context("cannot wait for the container")? {
             return Ok(status);
         }
-        let Some(info) = signals.read_signal().context("cannot read signals")? else { continue };
+        let Some(info) = signals.read_signal().context("cannot read signals")? else {
+            continue;
+        };
         if Signal::try_from(info.ssi_signo.cast_signed()) == Ok(Signal::SIGTERM) {
             // Not waited for since, so the id is still the container's; it may be a zombie, which is fine.
             let _ = kill(pid, Signal::SIGTERM);

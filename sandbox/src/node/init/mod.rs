@@ -20,6 +20,7 @@ mod spec;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,26 +37,35 @@ pub const START_FAILED: i32 = 128;
 /// Runs the task in the file `spec`; the process ends with it.
 pub fn pod_init(spec: &Path) -> Result<Infallible> {
     let text = fs::read(spec).with_context(|| format!("cannot read {}", spec.display()))?;
-    let task: InitSpec = serde_json::from_slice(&text).with_context(|| format!("{} is no pod-init task", spec.display()))?;
+    let task: InitSpec = serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no pod-init task", spec.display()))?;
     let is_first_process = getpid() == Pid::from_raw(1);
     match task {
-        InitSpec::Run(run) if is_first_process => Err(become_container(&run)),
-        InitSpec::Run(run) => std::process::exit(keeper::keep(&run, spec)?),
+        InitSpec::Run(run) if is_first_process => become_container(&run),
+        InitSpec::Run(run) => match keeper::keep(&run, spec) {
+            Ok(code) => std::process::exit(code),
+            Err(error) => fail(fs::File::create(&run.failure_file), &error),
+        },
         InitSpec::Exec(exec) => std::process::exit(enter::execute(&exec)?),
     }
 }
 
-/// Turns process 1 into the container's command; returns only the reason why it could not.
-fn become_container(run: &RunSpec) -> anyhow::Error {
+/// Turns process 1 into the container's command.
+fn become_container(run: &RunSpec) -> ! {
     // Opened while the machine's files are still visible.
     let failure = fs::File::create(&run.failure_file);
     let error = match keeper::wait_until_kept().and_then(|()| root::enter(run)) {
         Ok(()) => launch(&run.command),
         Err(error) => error,
     };
-    if let Ok(mut file) = failure {
+    fail(failure, &error)
+}
+
+/// Ends this process because the container could not be started.
+fn fail(file: std::io::Result<fs::File>, error: &anyhow::Error) -> ! {
+    if let Ok(mut file) = file {
         // The exit code says it too; the text is for a person.
-        let _ = std::io::Write::write_all(&mut file, format!("{error:#}").as_bytes());
+        let _ = file.write_all(format!("{error:#}").as_bytes());
     }
     std::process::exit(START_FAILED)
 }
@@ -65,7 +75,9 @@ fn become_container(run: &RunSpec) -> anyhow::Error {
 /// Through the standard library, which also gives the signal mask and SIGPIPE back their defaults.
 fn launch(command: &CommandSpec) -> anyhow::Error {
     match prepare(command) {
-        Ok(mut prepared) => anyhow::Error::new(prepared.exec()).context(format!("exec: {:?}", command.argv[0])),
+        Ok(mut prepared) => {
+            anyhow::Error::new(prepared.exec()).context(format!("exec: {:?}", command.argv[0]))
+        }
         Err(error) => error,
     }
 }
@@ -75,10 +87,18 @@ fn prepare(command: &CommandSpec) -> Result<Command> {
     let Some((name, arguments)) = command.argv.split_first() else {
         bail!("no command specified");
     };
-    let search = command.environment.iter().rfind(|(key, _)| key == "PATH").map_or("", |(_, value)| value);
+    let search = command
+        .environment
+        .iter()
+        .rfind(|(key, _)| key == "PATH")
+        .map_or("", |(_, value)| value);
     let program = find_program(name, search, &command.directory)?;
-    fs::create_dir_all(&command.directory)
-        .with_context(|| format!("cannot make the working directory {}", command.directory.display()))?;
+    fs::create_dir_all(&command.directory).with_context(|| {
+        format!(
+            "cannot make the working directory {}",
+            command.directory.display()
+        )
+    })?;
     let mut process = Command::new(program);
     process
         .arg0(name)
@@ -94,11 +114,16 @@ fn find_program(name: &str, search: &str, directory: &Path) -> Result<PathBuf> {
     if name.contains('/') {
         let path = directory.join(name);
         if !path.exists() {
-            bail!("exec: {name:?}: stat {}: no such file or directory", path.display());
+            bail!(
+                "exec: {name:?}: stat {}: no such file or directory",
+                path.display()
+            );
         }
         return Ok(path);
     }
-    let found = std::env::split_paths(search).map(|place| place.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(search)
+        .map(|place| place.join(name))
+        .find(|path| path.is_file());
     found.with_context(|| format!("exec: {name:?}: executable file not found in $PATH"))
 }
 
@@ -109,16 +134,33 @@ mod tests {
 
     #[test]
     fn programs_are_found_as_a_shell_would() {
-        let found = |name, search| find_program(name, search, Path::new("/")).map_err(|error| error.to_string());
-        assert!(found("sh", "/nowhere:/usr/bin:/bin").unwrap().ends_with("sh"));
+        let found = |name, search| {
+            find_program(name, search, Path::new("/")).map_err(|error| error.to_string())
+        };
+        assert!(
+            found("sh", "/nowhere:/usr/bin:/bin")
+                .unwrap()
+                .ends_with("sh")
+        );
         assert_eq!(found("/bin/sh", "").unwrap(), Path::new("/bin/sh"));
-        assert_eq!(found("flinkk", "/usr/bin").unwrap_err(), r#"exec: "flinkk": executable file not found in $PATH"#);
-        assert!(found("/flinkk", "").unwrap_err().contains("no such file or directory"));
+        assert_eq!(
+            found("flinkk", "/usr/bin").unwrap_err(),
+            r#"exec: "flinkk": executable file not found in $PATH"#
+        );
+        assert!(
+            found("/flinkk", "")
+                .unwrap_err()
+                .contains("no such file or directory")
+        );
     }
 
     #[test]
     fn an_empty_command_is_named() {
-        let command = CommandSpec { argv: vec![], environment: vec![], directory: "/".into() };
+        let command = CommandSpec {
+            argv: vec![],
+            environment: vec![],
+            directory: "/".into(),
+        };
         assert_eq!(launch(&command).to_string(), "no command specified");
     }
 }

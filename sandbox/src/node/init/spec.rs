@@ -27,7 +27,7 @@ pub struct RunSpec {
     pub root: PathBuf,
     /// Directories laid over each other, the topmost first.
     pub layers: Vec<PathBuf>,
-    /// Directories of the machine that are visible at their own place, read-only.
+    /// Directories of the machine that are visible at their own place; what is written there stays private.
     pub host_directories: Vec<PathBuf>,
     /// Volumes and single files, in the order in which they are mounted.
     pub mounts: Vec<MountSpec>,
