@@ -16,12 +16,13 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Reads a moment; Flink writes −1 for one that has not come.
+/// Reads a moment; Flink writes −1 for one that has not come, and the adaptive scheduler of 2.3
+/// writes 0 (seen as end of a cancelled job).
 pub(crate) fn moment<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<UnixMillis>, D::Error> {
     let millis: Option<i64> = Option::deserialize(deserializer)?;
-    Ok(millis.filter(|&millis| millis >= 0).map(UnixMillis))
+    Ok(millis.filter(|&millis| millis > 0).map(UnixMillis))
 }
 
 /// Reads an amount; Flink writes −1 for one that it does not know.

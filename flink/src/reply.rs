@@ -296,6 +296,12 @@ mod tests {
         ));
         let perhaps = "error trying to reach service: EOF";
         assert!(matches!(proxied(502, perhaps), Error::Closed { .. }));
+        let perhaps = "error trying to reach service: readfrom tcp 10.0.0.1:57836->10.0.0.9:8081: \
+                       write tcp 10.0.0.1:57836->10.0.0.9:8081: use of closed network connection";
+        assert!(matches!(
+            proxied(503, &status(perhaps)),
+            Error::Closed { .. }
+        ));
         let forbidden = status("services x-rest:rest is forbidden");
         assert!(matches!(proxied(403, &forbidden), Error::Status { .. }));
     }

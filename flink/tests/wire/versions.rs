@@ -40,6 +40,14 @@ async fn the_overview_of_every_version_is_read() {
 }
 
 #[tokio::test]
+async fn the_adaptive_scheduler_writes_zero_for_never() {
+    let canceled = r#"{"jobs":[{"jid":"8f3c0a4e5b6d7c8e9f0a1b2c3d4e5f60","name":"Counting","start-time":1700000000000,"end-time":0,"duration":-1700000000000,"state":"CANCELED","last-modification":0,"tasks":{"total":0,"running":0,"finished":0},"pending-operators":0,"jobType":"STREAMING","schedulerType":"Adaptive"}]}"#;
+    let job = overview(canceled).await.unwrap().remove(0);
+    assert_eq!((job.end_time, job.last_modification), (None, None));
+    assert!(job.start_time.is_some());
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_never_an_empty_list() {
     for riddle in [
         "{}",
