@@ -120,7 +120,7 @@ pub(crate) fn apply(
             return Err(ApiError::not_found(key.kind, &key.name));
         }
         let wanted = fields::leaves(&config, &shape);
-        object::metadata_mut(&mut config).insert("name".into(), key.name.as_str().into());
+        write::check_name(key, &config)?;
         let stored = write::create(state, context, key.kind, &key.namespace, config, part)?;
         if !context.dry_run {
             let managers = Managers {
@@ -133,6 +133,7 @@ pub(crate) fn apply(
     };
     let mut managers = state.managers.get(key).cloned().unwrap_or_default();
     managers.catch_up(state, key, &shape);
+    let before = managers.sets.clone();
     let wanted = fields::leaves(&config, &shape);
     let conflicts = managers.conflicts(&owner, &live, &config, &wanted);
     if !conflicts.is_empty() && !force {
@@ -165,7 +166,12 @@ pub(crate) fn apply(
     };
     let version = version.to_owned();
     object::metadata_mut(&mut new).insert("resourceVersion".into(), json!(version));
-    let stored = write::update(state, context, key, &live, new, part)?;
+    let mut stored = write::update(state, context, key, &live, new, part)?;
+    managers.sets.retain(|_, set| !set.is_empty());
+    if object::version(&stored) == object::version(&live) && managers.sets != before {
+        // A change of owners alone is a change of the object, which the real server keeps them in.
+        stored = state.put(context, key, Value::clone(&stored));
+    }
     if !context.dry_run {
         managers.seen = state.version();
         state.managers.insert(key.clone(), managers);
@@ -196,12 +202,8 @@ fn check(key: &Key, config: &Value, context: &Context) -> Result<(), ApiError> {
     if config["kind"].is_null() || config["apiVersion"].is_null() {
         return Err(ApiError::bad_request("invalid object type: /, Kind="));
     }
-    let name = object::name(config);
-    if !name.is_empty() && name != key.name {
-        return Err(ApiError::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({})",
-            key.name
-        )));
+    if !object::name(config).is_empty() {
+        write::check_name(key, config)?;
     }
     if config["metadata"]["managedFields"]
         .as_array()

@@ -34,7 +34,7 @@ fn name(kind: &Kind, object: &Value) -> Vec<Violation> {
             "metadata.name",
             &object["metadata"]["name"],
             why,
-        ))
+        ));
     };
     let (limit, valid, rule) = match kind.kind {
         "Service" => (
@@ -79,7 +79,7 @@ fn labels(object: &Value) -> Vec<Violation> {
             found.push(Violation::invalid(
                 "metadata.labels",
                 value,
-                "must be no more than 63 characters",
+                "must be no more than 63 bytes",
             ));
         }
         if !is_label_value(text) {

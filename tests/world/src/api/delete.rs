@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, Violation};
 use super::kinds::Quirk;
-use super::object::{self, FOREGROUND, ORPHAN};
-use super::route::Call;
+use super::object::{self, CLEANUP, FOREGROUND, ORPHAN};
 use super::store::{Context, Key, State};
 use crate::clock::whole_seconds;
 
@@ -63,10 +62,11 @@ impl DeleteOptions {
             (Some("Foreground"), _) => Some(Propagation::Foreground),
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
             (None, None) => None,
-            (Some(other), _) => {
-                return Err(ApiError::bad_request(format!(
-                    "invalid propagationPolicy {other:?}: must be Foreground, Background or Orphan"
-                )));
+            (Some(_), _) => {
+                let ways = ["Foreground", "Background", "Orphan", "nil"].map(Value::from);
+                let wrong =
+                    Violation::unsupported("propagationPolicy", &body["propagationPolicy"], &ways);
+                return Err(ApiError::invalid_options("DeleteOptions", &[wrong]));
             }
         };
         Ok(Self {
@@ -75,18 +75,6 @@ impl DeleteOptions {
             propagation,
             grace_period: body["gracePeriodSeconds"].as_i64(),
         })
-    }
-
-    /// Adds what the query of a DELETE says; the body has the last word.
-    pub(crate) fn take_query(&mut self, call: &Call) -> Result<(), ApiError> {
-        let given = call.option("propagationPolicy");
-        if self.propagation.is_none() && !given.is_empty() {
-            self.propagation = Self::parse(&json!({ "propagationPolicy": given }))?.propagation;
-        }
-        self.grace_period = self
-            .grace_period
-            .or_else(|| call.option("gracePeriodSeconds").parse().ok());
-        Ok(())
     }
 }
 
@@ -124,11 +112,19 @@ pub(crate) fn delete(
         Grace::Pending => return Ok(Deleted::Waiting(old)),
         Grace::Seconds(seconds) => seconds,
     };
-    let finalizers = finalizers_after(&old, options.propagation);
+    let mut finalizers = finalizers_after(&old, options.propagation);
+    if key.kind.kind == "CustomResourceDefinition" && !object::is_deleting(&old) {
+        finalizers.push(CLEANUP.to_owned());
+    }
     object::set_finalizers(&mut new, &finalizers);
     // A namespace waits for its own controller, which empties it, by a finalizer in its spec.
     let waits = !finalizers.is_empty() || grace > 0 || new["spec"]["finalizers"].is_array();
     if !waits {
+        // Whoever runs a pod is told first that its time is up.
+        if key.kind.has(Quirk::Graceful) {
+            mark(state, key, &mut new, 0);
+            state.put(context, key, new);
+        }
         let gone = state.remove(context, key).expect("looked up just above");
         return Ok(Deleted::Gone(gone));
     }

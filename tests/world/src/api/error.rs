@@ -309,14 +309,56 @@ impl ApiError {
         error
     }
 
-    /// What the server says of a path that leads nowhere.
+    /// What the server says of a path that leads nowhere: text, and no `Status`.
     pub(crate) fn no_such_path() -> Self {
+        Self::new(404, "", "404 page not found")
+    }
+
+    /// Tells whether the answer is plain text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.code == 404 && self.reason.is_empty()
+    }
+
+    /// What the server says of a part that a kind does not have.
+    pub(crate) fn no_such_part() -> Self {
         let mut error = Self::new(
             404,
             "NotFound",
             "the server could not find the requested resource",
         );
         error.details = json!({});
+        error
+    }
+
+    /// A resourceVersion that is no number; a watch is refused in other words than a list.
+    pub(crate) fn bad_version(given: &str, watch: bool) -> Self {
+        let why = format!(
+            "resourceVersion: Invalid value: {given:?}: strconv.ParseUint: parsing {given:?}: invalid syntax"
+        );
+        if watch {
+            Self::new(500, "", why)
+        } else {
+            Self::bad_request(format!("invalid resource version: {why}"))
+        }
+    }
+
+    /// A list that is to show a future that has not come.
+    pub(crate) fn too_large_version(asked: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {asked}, current: {current}");
+        let mut error = Self::new(504, "Timeout", message);
+        let cause =
+            json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
+        error.details = json!({ "causes": [cause], "retryAfterSeconds": 1 });
+        error
+    }
+
+    pub(crate) fn internal(why: &str) -> Self {
+        let mut error = Self::new(
+            500,
+            "InternalError",
+            format!("Internal error occurred: {why}"),
+        );
+        error.details = json!({ "causes": [{ "message": why }] });
         error
     }
 

@@ -182,7 +182,10 @@ fn position(items: &[Value], step: &Step) -> Option<usize> {
                 .iter()
                 .position(|item| item_step(item, &names) == *step)
         }
-        Step::Member(text) => items.iter().position(|item| item.to_string() == *text),
+        Step::Member(text) => {
+            let member: Value = serde_json::from_str(text).expect("written from a value");
+            items.iter().position(|item| *item == member)
+        }
         Step::Field(_) => None,
     }
 }
@@ -202,24 +205,15 @@ pub(crate) fn at<'a>(object: &'a Value, path: &Path) -> Option<&'a Value> {
     Some(here)
 }
 
-/// Removes what a path leads to, if it is there.
-pub(crate) fn remove(object: &mut Value, path: &Path) {
+/// Removes what a path leads to, if it is there, and what is empty then.
+pub(crate) fn remove(object: &mut Value, path: &[Step]) {
     let Some((last, way)) = path.split_last() else {
         return;
     };
-    let mut here = object;
-    for step in way {
-        let next = match step {
-            Step::Field(name) => here.get_mut(name),
-            Step::Item(_) | Step::Member(_) => here.as_array_mut().and_then(|items| {
-                let index = position(items, step)?;
-                items.get_mut(index)
-            }),
-        };
-        let Some(next) = next else { return };
-        here = next;
-    }
-    match (last, here) {
+    let Some(holder) = at_mut(object, way) else {
+        return;
+    };
+    match (last, &mut *holder) {
         (Step::Field(name), Value::Object(fields)) => {
             fields.remove(name);
         }
@@ -228,8 +222,31 @@ pub(crate) fn remove(object: &mut Value, path: &Path) {
                 items.remove(index);
             }
         }
-        (Step::Field(_) | Step::Item(_) | Step::Member(_), _) => {}
+        (Step::Field(_) | Step::Item(_) | Step::Member(_), _) => return,
     }
+    let empty = match holder {
+        Value::Object(fields) => fields.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    if empty {
+        remove(object, way);
+    }
+}
+
+fn at_mut<'a>(object: &'a mut Value, way: &[Step]) -> Option<&'a mut Value> {
+    let mut here = object;
+    for step in way {
+        here = match step {
+            Step::Field(name) => here.get_mut(name)?,
+            Step::Item(_) | Step::Member(_) => {
+                let items = here.as_array_mut()?;
+                let index = position(items, step)?;
+                items.get_mut(index)?
+            }
+        };
+    }
+    Some(here)
 }
 
 /// Puts a configuration over an object.

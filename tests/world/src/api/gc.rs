@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::ApiServer;
 use super::delete::{self, DeleteOptions, Propagation};
 use super::kinds::Kind;
-use super::object::{self, FOREGROUND, ORPHAN, Owner};
+use super::object::{self, CLEANUP, FOREGROUND, ORPHAN, Owner};
 use super::store::{Author, Change, Context, Key, State};
 
 impl ApiServer {
@@ -43,6 +43,7 @@ impl ApiServer {
             let context = Context::of(Author::world("garbage-collector"));
             collect(state, &context);
             empty_namespaces(state, &Context::of(Author::world("namespace-controller")));
+            empty_kinds(state, &Context::of(Author::world("crd-finalizer")));
             state.version() != before
         })
     }
@@ -228,6 +229,40 @@ fn drop_finalizer(state: &mut State, context: &Context, key: &Key, finalizer: &s
         state.remove(context, key);
     } else {
         state.put(context, key, new);
+    }
+}
+
+/// Deletes the objects of kinds whose CRD is going away, and lets the CRD go once they are gone.
+fn empty_kinds(state: &mut State, context: &Context) {
+    let crds = Kind::find("CustomResourceDefinition").expect("CRDs are known");
+    for crd in state.list(crds, "") {
+        if !object::is_deleting(&crd) || !object::has_finalizer(&crd, CLEANUP) {
+            continue;
+        }
+        let (group, plural) = (&crd["spec"]["group"], &crd["spec"]["names"]["plural"]);
+        let kind = Kind::all()
+            .iter()
+            .find(|kind| *group == kind.group && *plural == kind.resource);
+        let left = kind.map(|kind| state.list(kind, "")).unwrap_or_default();
+        for found in &left {
+            let key = Key {
+                kind: kind.expect("objects are of a kind"),
+                namespace: object::namespace(found).to_owned(),
+                name: object::name(found).to_owned(),
+            };
+            if !object::is_deleting(found) {
+                delete::delete(state, context, &key, &DeleteOptions::default())
+                    .expect("the object was looked up under the same lock");
+            }
+        }
+        if left.is_empty() {
+            let key = Key {
+                kind: crds,
+                namespace: String::new(),
+                name: object::name(&crd).to_owned(),
+            };
+            drop_finalizer(state, context, &key, CLEANUP);
+        }
     }
 }
 

@@ -282,6 +282,21 @@ impl ApiServer {
     }
 
     pub(crate) async fn proxy(&self, call: ProxyCall) -> Response<Bytes> {
+        let refuse = |refusal: &ApiError| {
+            let response = Response::builder().status(refusal.code);
+            let response = response.body(refusal.status().to_string().into());
+            response.expect("a status and a body make a response")
+        };
+        let target =
+            Kind::at("", "v1", &call.resource).expect("only pods and services have a proxy");
+        let key = Key {
+            kind: target,
+            namespace: call.namespace.clone(),
+            name: call.name.clone(),
+        };
+        if self.state().get(&key).is_none() {
+            return refuse(&ApiError::not_found(target, &call.name));
+        }
         let handler = self
             .shared
             .proxy
@@ -293,10 +308,7 @@ impl ApiServer {
         }
         let mut refusal = ApiError::injected(503);
         refusal.message = format!("no endpoints available for service {:?}", call.name);
-        let response = Response::builder()
-            .status(503)
-            .body(refusal.status().to_string().into());
-        response.expect("a status and a body make a response")
+        refuse(&refusal)
     }
 
     fn link(&self, instance: &str) -> Arc<Link> {

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value, json};
 
 pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+/// Holds a CRD until the objects of its kind are gone.
+pub(crate) const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 pub(crate) const ORPHAN: &str = "orphan";
 
 /// A reference to the object that an object belongs to.

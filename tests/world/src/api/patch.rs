@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::error::{ApiError, Violation};
 use super::fields::{self, Shape};
 use super::object;
 use super::store::{Context, Key, State};
@@ -100,7 +100,20 @@ pub(crate) fn patch(
             )));
         }
     }
-    write::update(state, context, key, &old, new, part)
+    write::update(state, context, key, &old, new, part).map_err(|error| as_patch(key, error))
+}
+
+/// A strict client is told of unknown fields in a patch as of an invalid patch.
+fn as_patch(key: &Key, error: ApiError) -> ApiError {
+    let Some((_, why)) = error.message.split_once(" cannot be handled as a ") else {
+        return error;
+    };
+    let why = why.split_once(": ").map_or(why, |(_, why)| why);
+    ApiError::invalid(
+        key.kind,
+        &key.name,
+        &[Violation::invalid("patch", &Value::Null, why)],
+    )
 }
 
 /// The real server answers a JSON patch that cannot be carried out with 422 and no field.

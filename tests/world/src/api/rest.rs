@@ -36,10 +36,10 @@ pub(crate) fn handle(
     let part = match call.subresource.as_str() {
         "" => Part::Main,
         "status" if call.kind.has(Quirk::Status) => Part::Status,
-        "scale" if call.kind.kind == "FlinkDeployment" => {
+        "scale" if call.kind.has(Quirk::Custom) => {
             return scale::handle(state, context, call);
         }
-        _ => return Err(ApiError::no_such_path()),
+        _ => return Err(ApiError::no_such_part()),
     };
     let key = Key {
         kind: call.kind,
@@ -87,9 +87,7 @@ pub(crate) fn handle(
             answer(200, &written)
         }
         Verb::Delete => {
-            let mut options = DeleteOptions::parse(&call.body)?;
-            options.take_query(call)?;
-            context.dry_run |= call.body["dryRun"] == json!(["All"]);
+            let options = delete_options(context, call)?;
             let deleted = delete::delete(state, context, &key, &options)?;
             Ok(Reply::Body(200, delete::answer(&key, &deleted)))
         }
@@ -109,13 +107,35 @@ pub(crate) fn view(call: &Call, object: &Value) -> Value {
     })
 }
 
+/// Reads how to delete: from the body if there is one, and only otherwise from the query.
+fn delete_options(context: &mut Context, call: &Call) -> Result<DeleteOptions, ApiError> {
+    if call.body.is_null() {
+        let given = call.option("propagationPolicy");
+        let policy = if given.is_empty() {
+            Value::Null
+        } else {
+            given.into()
+        };
+        let grace: Option<i64> = call.option("gracePeriodSeconds").parse().ok();
+        return DeleteOptions::parse(
+            &json!({ "propagationPolicy": policy, "gracePeriodSeconds": grace }),
+        );
+    }
+    context.dry_run = call.body["dryRun"] == json!(["All"]);
+    DeleteOptions::parse(&call.body)
+}
+
 fn delete_collection(
     state: &mut State,
     context: &mut Context,
     call: &Call,
 ) -> Result<Reply, ApiError> {
-    let options = DeleteOptions::parse(&call.body)?;
-    let selector = Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
+    let options = delete_options(context, call)?;
+    let selector = Selector::parse(
+        call.kind,
+        call.option("labelSelector"),
+        call.option("fieldSelector"),
+    )?;
     let mut items = Vec::new();
     for found in state.list(call.kind, &call.namespace) {
         if selector.matches(&found) {
@@ -135,7 +155,11 @@ fn delete_collection(
 }
 
 fn list(state: &State, call: &Call) -> Result<Reply, ApiError> {
-    let selector = Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
+    let selector = Selector::parse(
+        call.kind,
+        call.option("labelSelector"),
+        call.option("fieldSelector"),
+    )?;
     let limit: usize = call.option("limit").parse().unwrap_or_default();
     let (version, after) = page_start(state, call)?;
     let all = if version == state.version() {
@@ -177,11 +201,19 @@ type Place = (String, String);
 fn page_start(state: &State, call: &Call) -> Result<(u64, Option<Place>), ApiError> {
     let token = call.option("continue");
     if token.is_empty() {
-        let version = call.option("resourceVersion");
+        let asked = call.option("resourceVersion");
+        if asked.is_empty() {
+            return Ok((state.version(), None));
+        }
+        let version = asked
+            .parse()
+            .map_err(|_| ApiError::bad_version(asked, false))?;
+        if version > state.version() {
+            return Err(ApiError::too_large_version(version, state.version()));
+        }
         if call.option("resourceVersionMatch") != "Exact" {
             return Ok((state.version(), None));
         }
-        let version = version.parse().map_err(|_| bad_version(version))?;
         if version < state.compacted() {
             return Err(ApiError::expired(
                 "The resourceVersion for the provided list is too old.",
@@ -207,13 +239,6 @@ fn page_start(state: &State, call: &Call) -> Result<(u64, Option<Place>), ApiErr
     Ok((version, Some((namespace.to_owned(), name.to_owned()))))
 }
 
-/// Refuses a resourceVersion that is no number.
-pub(crate) fn bad_version(given: &str) -> ApiError {
-    ApiError::bad_request(format!(
-        "Invalid value: {given:?}: resourceVersion must be a number"
-    ))
-}
-
 /// Shows an object as an item of a list: built-in kinds leave out what the list says already.
 fn item(call: &Call, object: &Value) -> Value {
     let mut item = view(call, object);
@@ -234,6 +259,10 @@ fn listing(
     more: Option<(String, Option<usize>)>,
 ) -> Value {
     let mut metadata = json!({ "resourceVersion": version.to_string() });
+    if call.kind.has(Quirk::Custom) && !call.metadata_only {
+        // Lists of custom objects are untyped and keep the empty field.
+        metadata["continue"] = "".into();
+    }
     if let Some((token, remaining)) = more {
         metadata["continue"] = token.into();
         if let Some(remaining) = remaining {

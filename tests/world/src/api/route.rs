@@ -120,7 +120,10 @@ pub(crate) fn parse(
         _ => return Ok(Target::Server(path.to_owned())),
     };
     let place = Place::of(rest);
-    if let ["proxy", way @ ..] = place.rest {
+    if let ["proxy", way @ ..] = place.rest
+        && group.is_empty()
+        && ["pods", "services"].contains(&place.resource)
+    {
         let query = uri
             .query()
             .map(|query| format!("?{query}"))

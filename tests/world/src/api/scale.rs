@@ -30,6 +30,12 @@ pub(crate) fn handle(
         .ok_or_else(|| ApiError::not_found(key.kind, &key.name))?;
     let mut scale = show(&stored, &paths);
     match call.verb {
+        Verb::Get if stored.pointer(&paths.spec).is_none() => {
+            let field = paths.spec.replace('/', ".");
+            return Err(ApiError::internal(&format!(
+                "the spec replicas field {field:?} does not exist"
+            )));
+        }
         Verb::Get => return Ok(Reply::Body(200, scale)),
         Verb::Update => scale = call.body.clone(),
         Verb::Patch => {

@@ -109,7 +109,7 @@ fn prune(value: &mut Value, schema: &Value, root: bool, path: &str, dropped: &mu
                 }
                 match (known.and_then(|known| known.get(&name)), extra) {
                     (Some(property), _) => {
-                        prune(&mut fields[&name], property, false, &place, dropped)
+                        prune(&mut fields[&name], property, false, &place, dropped);
                     }
                     (None, Some(Value::Bool(true))) => {}
                     (None, Some(extra)) => prune(&mut fields[&name], extra, false, &place, dropped),
@@ -199,8 +199,7 @@ fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) 
     if !fits(value, schema) {
         let expected = schema["type"].as_str().unwrap_or("integer or string");
         let given = json!(type_of(value));
-        let shown = if value.is_string() { value } else { &given };
-        let why = format!("{path} in body must be of type {expected}: {shown}");
+        let why = format!("{path} in body must be of type {expected}: {given}");
         found.push(Violation {
             field: path.to_owned(),
             reason: "FieldValueTypeInvalid",
@@ -230,7 +229,7 @@ fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) 
             found,
         ),
         Value::String(text) => {
-            check_size(text.chars().count(), "length", value, schema, path, found)
+            check_size(text.chars().count(), "length", value, schema, path, found);
         }
         Value::Null | Value::Bool(_) => {}
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::kinds::{Kind, Quirk};
 use super::object;
 
 /// One condition on labels.
@@ -28,10 +29,10 @@ pub(crate) struct Selector {
 
 impl Selector {
     /// Reads both selectors of a query.
-    pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(kind: &Kind, labels: &str, fields: &str) -> Result<Self, ApiError> {
         Ok(Self {
             labels: parse_labels(labels)?,
-            fields: parse_fields(fields)?,
+            fields: parse_fields(kind, fields)?,
         })
     }
 
@@ -144,26 +145,54 @@ fn split_outside_brackets(text: &str) -> Vec<&str> {
     parts
 }
 
-/// Field paths that some kind the operator knows can be selected by.
-const FIELDS: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "spec.nodeName",
-    "status.phase",
-    "status.podIP",
-    "type",
-    "reason",
-    "involvedObject.uid",
-    "involvedObject.name",
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "regarding.uid",
-    "regarding.name",
-    "regarding.kind",
-    "regarding.namespace",
-];
+/// Lists the field paths that objects of a kind can be selected by.
+fn selectable(kind: &Kind) -> &'static [&'static str] {
+    const EVERY: &[&str] = &["metadata.name", "metadata.namespace"];
+    match (kind.group, kind.kind) {
+        ("", "Pod") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.phase",
+            "status.podIP",
+        ],
+        ("", "Event") => &[
+            "metadata.name",
+            "metadata.namespace",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+        ("", "Namespace") => &["metadata.name", "status.phase"],
+        ("", "Secret") => &["metadata.name", "metadata.namespace", "type"],
+        _ => EVERY,
+    }
+}
 
-fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, ApiError> {
+/// Refuses a field path as the real server does: kinds with fields of their own in other words.
+fn unknown_field(kind: &Kind, path: &str) -> ApiError {
+    let own = kind.has(Quirk::Custom) || selectable(kind).len() != 2;
+    ApiError::bad_request(if own {
+        format!("field label not supported: {path}")
+    } else {
+        format!(
+            "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        )
+    })
+}
+
+fn parse_fields(kind: &Kind, text: &str) -> Result<Vec<(String, String, bool)>, ApiError> {
     let mut found = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (path, value, equal) = if let Some((path, value)) = part.split_once("!=") {
@@ -175,10 +204,8 @@ fn parse_fields(text: &str) -> Result<Vec<(String, String, bool)>, ApiError> {
                 "invalid selector: '{text}'; can't understand '{part}'"
             )));
         };
-        if !FIELDS.contains(&path) {
-            return Err(ApiError::bad_request(format!(
-                "field label not supported: {path}"
-            )));
+        if !selectable(kind).contains(&path) {
+            return Err(unknown_field(kind, path));
         }
         found.push((path.to_owned(), value.to_owned(), equal));
     }
@@ -190,12 +217,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn pods() -> &'static Kind {
+        Kind::find("Pod").expect("pods are known")
+    }
+
     fn matches(labels: &str, fields: &str) -> bool {
         let object = json!({
             "metadata": { "name": "a", "namespace": "ns", "labels": { "app": "x", "tier": "back" } },
             "status": { "phase": "Running" },
         });
-        Selector::parse(labels, fields)
+        Selector::parse(pods(), labels, fields)
             .expect("a valid selector")
             .matches(&object)
     }
@@ -216,6 +247,6 @@ mod tests {
         assert!(matches("", "metadata.name=a,metadata.namespace!=b"));
         assert!(!matches("", "metadata.name=b"));
         assert!(matches("", "status.phase=Running"));
-        assert!(Selector::parse("", "spec.nonsense=1").is_err());
+        assert!(Selector::parse(pods(), "", "spec.nonsense=1").is_err());
     }
 }

@@ -24,6 +24,22 @@ pub struct Key {
     pub name: String,
 }
 
+impl Key {
+    /// Gives the path under which the real server would keep the object; some messages show it.
+    pub(crate) fn storage_path(&self) -> String {
+        let kind = self.kind;
+        let mut path = "/registry/".to_owned();
+        if kind.has(Quirk::Custom) || kind.group == "apiextensions.k8s.io" {
+            path = format!("{path}{}/", kind.group);
+        }
+        path.push_str(kind.resource);
+        if kind.is_namespaced() {
+            path = format!("{path}/{}", self.namespace);
+        }
+        format!("{path}/{}", self.name)
+    }
+}
+
 /// Who made a change, and by which request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
@@ -115,7 +131,7 @@ impl State {
             serial: 0,
             schemas: BTreeMap::new(),
             scales: BTreeMap::new(),
-            unserved: BTreeSet::new(),
+            unserved: Kind::find("Specimen").into_iter().collect(),
             managers: BTreeMap::new(),
         }
     }

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ApiServer;
 use super::delivery::{Delivery, DeliveryAction, EventType};
-use super::error::ApiError;
+use super::error::{ApiError, Violation};
 use super::kinds::Kind;
 use super::link::{Link, Orders};
 use super::object;
-use super::rest::{bad_version, view};
+use super::rest::view;
 use super::route::Call;
 use super::select::Selector;
 use super::store::{Change, State, with_version};
@@ -47,8 +47,11 @@ struct Event {
 impl Plan {
     /// Finds where a watch begins; an expired beginning becomes its only event, as with the real server.
     pub(crate) fn new(state: &State, call: &Call) -> Result<Self, ApiError> {
-        let mut selector =
-            Selector::parse(call.option("labelSelector"), call.option("fieldSelector"))?;
+        let mut selector = Selector::parse(
+            call.kind,
+            call.option("labelSelector"),
+            call.option("fieldSelector"),
+        )?;
         if !call.name.is_empty() {
             selector = selector.and_name(&call.name);
         }
@@ -56,7 +59,9 @@ impl Plan {
         let asked: u64 = if asked.is_empty() {
             0
         } else {
-            asked.parse().map_err(|_| bad_version(asked))?
+            asked
+                .parse()
+                .map_err(|_| ApiError::bad_version(asked, true))?
         };
         let initial = call.flag("sendInitialEvents");
         let mut plan = Self {
@@ -68,8 +73,9 @@ impl Plan {
             timeout: Duration::from_secs(call.option("timeoutSeconds").parse().unwrap_or(1800)),
         };
         if initial && call.option("resourceVersionMatch") != "NotOlderThan" {
-            let why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-            return Err(ApiError::bad_request(why));
+            let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+            let wrong = Violation::forbidden("resourceVersionMatch", why);
+            return Err(ApiError::invalid_options("ListOptions", &[wrong]));
         }
         if initial || asked == 0 {
             plan.start_from_now(state, initial);
@@ -173,9 +179,9 @@ pub(crate) fn open(
         plan,
         ended: false,
     };
-    futures::stream::unfold(open, |mut open| async move {
-        let line = open.next().await?;
-        Some((line, open))
+    futures::stream::unfold(open, |mut watch| async move {
+        let next = watch.next().await?;
+        Some((next, watch))
     })
 }
 
@@ -226,6 +232,7 @@ impl Open {
             };
             // Whatever ends the wait, the loop looks again at everything.
             tokio::select! {
+                biased;
                 _ = changed.changed() => {}
                 _ = ordered.changed() => {}
                 () = sleep_until(wake) => {}
@@ -295,6 +302,7 @@ impl Open {
                 return;
             }
             tokio::select! {
+                biased;
                 _ = ordered.changed() => {}
                 () = sleep_until(until) => return,
             }

@@ -68,6 +68,17 @@ enum Answer {
 }
 
 impl Answer {
+    fn refusal(refusal: &ApiError) -> Self {
+        if !refusal.is_text() {
+            return Self::Json(refusal.code, refusal.status(), Vec::new());
+        }
+        let response = Response::builder()
+            .status(refusal.code)
+            .header(header::CONTENT_TYPE, "text/plain");
+        let response = response.body(format!("{}\n", refusal.message).into());
+        Self::Raw(response.expect("a code and a text make a response"))
+    }
+
     fn code(&self) -> u16 {
         match self {
             Self::Json(code, ..) => *code,
@@ -219,11 +230,11 @@ impl Exchange {
     async fn arrive(&self) -> Answer {
         let moment = self.server.clock().moment();
         let answer = match &self.target {
-            Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
+            Err(refusal) => Answer::refusal(refusal),
             Ok(Target::Server(path)) => {
                 match info::answer(&self.server, &self.link, path, self.request.body()) {
                     Ok((code, body)) => Answer::Json(code, body, Vec::new()),
-                    Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
+                    Err(refusal) => Answer::refusal(&refusal),
                 }
             }
             Ok(Target::Proxy(proxied)) => {
@@ -238,7 +249,7 @@ impl Exchange {
                 match result {
                     Ok(Reply::Body(code, body)) => Answer::Json(code, body, context.dropped),
                     Ok(Reply::Watch(plan)) => Answer::Watch(plan),
-                    Err(refusal) => Answer::Json(refusal.code, refusal.status(), Vec::new()),
+                    Err(refusal) => Answer::refusal(&refusal),
                 }
             }
         };

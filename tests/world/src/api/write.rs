@@ -81,7 +81,8 @@ pub(crate) fn replace(
     let (asked, stored) = (object::uid(&body), object::uid(&old));
     if !asked.is_empty() && asked != stored {
         let why = format!(
-            "Precondition failed: UID in precondition: {asked}, UID in object meta: {stored}"
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {asked}, UID in object meta: {stored}",
+            key.storage_path()
         );
         return Err(ApiError::conflict(kind, &key.name, &why));
     }
@@ -163,7 +164,7 @@ fn check_type(kind: &Kind, body: &Value) -> Result<(), ApiError> {
     }
 }
 
-fn check_name(key: &Key, body: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_name(key: &Key, body: &Value) -> Result<(), ApiError> {
     match object::name(body) {
         "" => Err(ApiError::bad_request(format!(
             "the name of the object ({} based on URL) was undeterminable: name must be provided",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{config_maps, deployment_json, refusal, server};
 
-fn data(data: Value) -> Patch<Value> {
+fn data(data: &Value) -> Patch<Value> {
     Patch::Apply(
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "a" }, "data": data }),
     )
@@ -38,7 +38,7 @@ async fn an_apply_creates_changes_and_removes_what_it_owned() {
     assert_eq!(created.metadata.generation, Some(1));
     server
         .update("Ingress", "default", "a", |object| {
-            object["metadata"]["annotations"]["theirs"] = "3".into()
+            object["metadata"]["annotations"]["theirs"] = "3".into();
         })
         .unwrap();
     let changed = api
@@ -70,13 +70,13 @@ async fn a_field_of_somebody_else_is_a_conflict_unless_forced() {
     api.patch(
         "a",
         &PatchParams::apply("one"),
-        &data(json!({ "k": "1", "shared": "s" })),
+        &data(&json!({ "k": "1", "shared": "s" })),
     )
     .await
     .unwrap();
     let two = PatchParams::apply("two");
     let status = refusal(
-        api.patch("a", &two, &data(json!({ "k": "2", "shared": "s" })))
+        api.patch("a", &two, &data(&json!({ "k": "2", "shared": "s" })))
             .await,
     );
     assert!(status.is_conflict());
@@ -92,13 +92,13 @@ async fn a_field_of_somebody_else_is_a_conflict_unless_forced() {
         .patch(
             "a",
             &two.clone().force(),
-            &data(json!({ "k": "2", "shared": "s" })),
+            &data(&json!({ "k": "2", "shared": "s" })),
         )
         .await
         .unwrap();
     assert_eq!(forced.data.unwrap()["k"], "2");
     let left: ConfigMap = api
-        .patch("a", &PatchParams::apply("one"), &data(json!({})))
+        .patch("a", &PatchParams::apply("one"), &data(&json!({})))
         .await
         .unwrap();
     let keys: Vec<String> = left.data.unwrap().into_keys().collect();
@@ -113,7 +113,7 @@ async fn a_field_of_somebody_else_is_a_conflict_unless_forced() {
 async fn whoever_writes_a_field_owns_it() {
     let (_, client) = server();
     let api = config_maps(&client);
-    api.patch("a", &PatchParams::apply("one"), &data(json!({ "k": "1" })))
+    api.patch("a", &PatchParams::apply("one"), &data(&json!({ "k": "1" })))
         .await
         .unwrap();
     let editor = PatchParams {
@@ -128,7 +128,7 @@ async fn whoever_writes_a_field_owns_it() {
     .await
     .unwrap();
     let status = refusal(
-        api.patch("a", &PatchParams::apply("one"), &data(json!({ "k": "1" })))
+        api.patch("a", &PatchParams::apply("one"), &data(&json!({ "k": "1" })))
             .await,
     );
     assert!(
@@ -183,7 +183,7 @@ async fn an_apply_needs_a_manager() {
     let (_, client) = server();
     let status = refusal(
         config_maps(&client)
-            .patch("a", &PatchParams::default(), &data(json!({})))
+            .patch("a", &PatchParams::default(), &data(&json!({})))
             .await,
     );
     assert!(

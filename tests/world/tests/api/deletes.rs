@@ -61,7 +61,7 @@ async fn preconditions_guard_against_another_incarnation() {
 async fn finalizers_hold_an_object_until_the_last_is_gone() {
     let (server, client) = server();
     let api = flinks(&client);
-    let mut object = flink("a", json!({}));
+    let mut object = flink("a", &json!({}));
     object.metadata.finalizers = Some(vec!["one".into(), "two".into()]);
     create(&api, object).await;
     let marked = api

@@ -223,6 +223,15 @@ async fn proxied_requests_reach_whoever_answers_them() {
     let refused = client
         .request_text(request().body(Vec::new()).unwrap())
         .await;
+    assert_eq!(
+        refusal(refused).message,
+        "services \"basic-rest\" not found"
+    );
+    let service = serde_json::json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "basic-rest", "namespace": "default" } });
+    server.create(service).unwrap();
+    let refused = client
+        .request_text(request().body(Vec::new()).unwrap())
+        .await;
     assert_eq!(refusal(refused).code, 503);
     server.set_proxy(|call| {
         let text = format!(

@@ -25,7 +25,7 @@ async fn family() -> ApiServer {
     let (server, client) = server();
     tokio::spawn(server.clone().run_garbage_collector(Duration::from_secs(1)));
     let api = flinks(&client);
-    super::create(&api, flink("parent", json!({}))).await;
+    super::create(&api, flink("parent", &json!({}))).await;
     let parent = server.get("FlinkDeployment", "default", "parent").unwrap();
     let child = server.create(config_map("child", &parent, true)).unwrap();
     server
@@ -94,14 +94,14 @@ async fn a_child_with_a_finalizer_holds_its_owner_in_the_foreground() {
     let server = family().await;
     server
         .update("ConfigMap", "default", "child", |child| {
-            child["metadata"]["finalizers"] = json!(["mine"])
+            child["metadata"]["finalizers"] = json!(["mine"]);
         })
         .unwrap();
     delete(&server, Propagation::Foreground);
     assert_eq!(left(&server, 60).await, ["parent", "child"]);
     server
         .update("ConfigMap", "default", "child", |child| {
-            child["metadata"]["finalizers"] = json!([])
+            child["metadata"]["finalizers"] = json!([]);
         })
         .unwrap();
     assert_eq!(left(&server, 5).await, [""; 0]);
@@ -148,7 +148,7 @@ async fn a_namespace_goes_when_it_is_empty() {
     );
     server
         .update("ConfigMap", "demo", "held", |held| {
-            held["metadata"]["finalizers"] = json!([])
+            held["metadata"]["finalizers"] = json!([]);
         })
         .unwrap();
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -31,7 +31,7 @@ fn flinks(client: &kube::Client) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), "default", &ApiResource::from_gvk(&kind))
 }
 
-fn flink(name: &str, spec: Value) -> DynamicObject {
+fn flink(name: &str, spec: &Value) -> DynamicObject {
     from(json!({
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkDeployment",

@@ -85,7 +85,7 @@ async fn pages_show_one_moment() {
     server.compact();
     server
         .update("ConfigMap", "default", "a", |object| {
-            object["data"]["key"] = "new".into()
+            object["data"]["key"] = "new".into();
         })
         .unwrap();
     let gone = refusal(
@@ -113,12 +113,12 @@ async fn metadata_can_be_read_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_kind_without_crd_leads_nowhere() {
     let (server, client) = server();
-    create(&flinks(&client), flink("a", json!({}))).await;
+    create(&flinks(&client), flink("a", &json!({}))).await;
     server.remove_kind("FlinkDeployment");
     let status = refusal(flinks(&client).get("a").await);
     assert_eq!(
         (status.code, status.message.as_str()),
-        (404, "the server could not find the requested resource")
+        (404, "404 page not found")
     );
 }
 

@@ -19,7 +19,7 @@ fn put(server: &ApiServer, name: &str, value: &str) {
     if server.get("ConfigMap", "default", name).is_some() {
         server
             .update("ConfigMap", "default", name, |object| {
-                object["data"]["key"] = value.into()
+                object["data"]["key"] = value.into();
             })
             .unwrap();
     } else {
@@ -85,12 +85,12 @@ async fn objects_enter_and_leave_a_selection() {
     put(&server, "a", "1");
     server
         .update("ConfigMap", "default", "a", |object| {
-            object["metadata"]["labels"]["name"] = "z".into()
+            object["metadata"]["labels"]["name"] = "z".into();
         })
         .unwrap();
     server
         .update("ConfigMap", "default", "a", |object| {
-            object["metadata"]["labels"]["name"] = "a".into()
+            object["metadata"]["labels"]["name"] = "a".into();
         })
         .unwrap();
     let heard = heard(&client, &WatchParams::default().labels("name=a"), &start, 5).await;

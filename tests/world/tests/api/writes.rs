@@ -13,7 +13,7 @@ use super::{
 #[tokio::test(start_paused = true)]
 async fn a_new_object_gets_identity_and_version() {
     let (server, client) = server();
-    let created = create(&flinks(&client), flink("a", json!({ "image": "i" }))).await;
+    let created = create(&flinks(&client), flink("a", &json!({ "image": "i" }))).await;
     assert!(!created.uid().unwrap().is_empty());
     assert_eq!(created.metadata.generation, Some(1));
     assert_eq!(created.metadata.namespace.as_deref(), Some("default"));
@@ -96,10 +96,10 @@ async fn custom_objects_need_a_version_and_built_in_ones_do_not() {
         .replace("a", &PostParams::default(), &config_map("a"))
         .await
         .unwrap();
-    create(&flinks(&client), flink("a", json!({}))).await;
+    create(&flinks(&client), flink("a", &json!({}))).await;
     let status = refusal(
         flinks(&client)
-            .replace("a", &PostParams::default(), &flink("a", json!({ "x": 1 })))
+            .replace("a", &PostParams::default(), &flink("a", &json!({ "x": 1 })))
             .await,
     );
     assert_eq!(status.code, 422);
@@ -132,7 +132,7 @@ async fn a_put_meant_for_another_incarnation_is_a_conflict() {
 async fn spec_and_status_are_written_apart() {
     let (_, client) = server();
     let api = flinks(&client);
-    let mut object = flink("a", json!({ "image": "i" }));
+    let mut object = flink("a", &json!({ "image": "i" }));
     object.data["status"] = json!({ "phase": "wishful" });
     let mut object = create(&api, object).await;
     assert_eq!(object.data.get("status"), None, "created without status");
@@ -164,7 +164,7 @@ async fn spec_and_status_are_written_apart() {
     );
     assert_eq!(object.metadata.generation, Some(2));
     let stale = refusal(
-        api.replace_status("a", &PostParams::default(), &flink("a", json!({})))
+        api.replace_status("a", &PostParams::default(), &flink("a", &json!({})))
             .await,
     );
     assert_eq!(stale.code, 422, "a status write needs a version too");
@@ -245,7 +245,7 @@ async fn strategic_patches_are_for_built_in_kinds() {
         .map(|container| container.name)
         .collect();
     assert_eq!(names, ["main", "side"]);
-    create(&flinks(&client), flink("a", json!({}))).await;
+    create(&flinks(&client), flink("a", &json!({}))).await;
     let status = refusal(
         flinks(&client)
             .patch("a", &PatchParams::default(), &Patch::Strategic(json!({})))
