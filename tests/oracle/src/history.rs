@@ -228,13 +228,30 @@ pub struct Snapshot {
     pub discarded: Option<Moment>,
 }
 
-/// From when on nothing disturbs the world any more.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// How a resource has to be in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Goal {
+    /// STABLE, with exactly one job at work.
+    Running,
+    /// SUSPENDED, with nothing alive.
+    Suspended,
+    /// Waiting, with a condition that has this reason.
+    Waiting(String),
+    /// The job has ended, and status says so in this word.
+    Ended(String),
+    /// Gone, with all that belonged to it.
+    Gone,
+}
+
+/// From when on nothing disturbs the world any more, and what has to come of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calm {
     /// After the last fault and the last edit.
     pub since: Moment,
     /// By when the operator must have come to rest.
     pub rest_by: Timestamp,
+    /// Where each resource has to be then: namespace, name and goal.
+    pub goals: Vec<(String, String, Goal)>,
 }
 
 /// Everything that happened in a world.

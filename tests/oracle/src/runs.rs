@@ -1,0 +1,253 @@
+//! Rules about running jobs: never two, never from older state, never again after the end.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::history::{End, Run, Snapshot};
+use crate::rule::{Finding, Rule};
+use crate::timeline::{
+    RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of,
+};
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule {
+        id: "one-job",
+        invariant: 1,
+        says: "At most one job of a resource is at work at any moment.",
+        check: one_job,
+    },
+    Rule {
+        id: "no-older-state",
+        invariant: 2,
+        says: "A job that keeps state is started from the newest restore point known, or the spec gives the state up.",
+        check: no_older_state,
+    },
+    Rule {
+        id: "initial-savepoint",
+        invariant: 2,
+        says: "The first start of a resource with an initial savepoint restores exactly that.",
+        check: initial_savepoint,
+    },
+    Rule {
+        id: "ended-is-ended",
+        invariant: 5,
+        says: "A job whose end is stored is not started again without an edit.",
+        check: ended_is_ended,
+    },
+];
+
+fn one_job(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (namespace, cluster) in timeline.clusters() {
+        let mut working: Vec<&Run> = timeline
+            .runs_of(namespace, cluster)
+            .filter(|run| run.working.is_some())
+            .collect();
+        working.sort_by_key(|run| run.working);
+        for (index, later) in working.iter().enumerate() {
+            let start = later.working.expect("only runs at work were kept");
+            if let Some(earlier) = working[..index]
+                .iter()
+                .find(|earlier| earlier.works_at(start))
+            {
+                let what = format!(
+                    "job {} in pod {} began to work while job {} in pod {} was at work",
+                    later.job, later.pod, earlier.job, earlier.pod
+                );
+                findings.push(Finding::new(start, namespace, cluster, what));
+            }
+        }
+    }
+    findings
+}
+
+/// The first run of each JobManager Deployment: what the operator started, and not Flink by itself.
+fn starts<'h>(timeline: &Timeline<'h>) -> Vec<(&'h Run, &'h Value, &'h Value)> {
+    let mut seen = BTreeSet::new();
+    let mut starts = Vec::new();
+    for run in &timeline.history.runs {
+        if run.container == 0
+            && seen.insert(&run.deployment)
+            && let Some((_, deployment)) = timeline.deployment(&run.deployment)
+            && let Some(spec) = timeline.spec_of(deployment)
+        {
+            starts.push((run, deployment, spec));
+        }
+    }
+    starts
+}
+
+/// Where the state of a resource begins anew by the user's wish.
+fn resets_state(spec: &Value, previous: Option<&Value>) -> bool {
+    let nonce = |spec: &Value| spec["job"]["savepointRedeployNonce"].clone();
+    let redeploys =
+        previous.is_some_and(|previous| !nonce(spec).is_null() && nonce(spec) != nonce(previous));
+    is_stateless(spec) || redeploys
+}
+
+fn no_older_state(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let starts = starts(timeline);
+    let mut findings = Vec::new();
+    for (index, (run, _, spec)) in starts.iter().enumerate() {
+        let earlier: Vec<_> = starts[..index]
+            .iter()
+            .filter(|(other, _, _)| {
+                other.namespace == run.namespace && other.cluster == run.cluster
+            })
+            .collect();
+        let previous = earlier.last().map(|(_, _, spec)| *spec);
+        if resets_state(spec, previous) {
+            continue;
+        }
+        // The lineage begins with the last start that gave the state up.
+        let begin = (0..earlier.len())
+            .rev()
+            .find(|&at| {
+                resets_state(
+                    earlier[at].2,
+                    at.checked_sub(1).map(|before| earlier[before].2),
+                )
+            })
+            .map(|at| earlier[at].0.started);
+        let newest = timeline
+            .snapshots_before(&run.namespace, &run.cluster, run.started)
+            .filter(|snapshot| begin.is_none_or(|begin| snapshot.completed > begin))
+            .filter(|snapshot| is_known(timeline, snapshot, run))
+            .max_by_key(|snapshot| snapshot.progress);
+        let Some(newest) = newest else { continue };
+        let progress = run.restored.as_ref().map(|restored| restored.progress);
+        if progress.is_none_or(|progress| progress < newest.progress) {
+            let from = run
+                .restored
+                .as_ref()
+                .map_or("nothing", |restored| restored.path.as_str());
+            let what = format!(
+                "job {} was started from {from} though {} is newer",
+                run.job, newest.path
+            );
+            findings.push(Finding::new(
+                run.started,
+                &run.namespace,
+                &run.cluster,
+                what,
+            ));
+        }
+    }
+    findings
+}
+
+/// Tells whether the operator could know of a snapshot before a run: it is in the status, Flink had told where it
+/// is, or Kubernetes HA metadata held it.
+fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
+    let stored = timeline
+        .states_before(RESOURCE, &run.namespace, &run.cluster, run.started)
+        .any(|(_, resource)| resource["status"].to_string().contains(&snapshot.path));
+    let told = || {
+        timeline.history.calls.iter().any(|call| {
+            call.namespace == run.namespace
+                && call.cluster == run.cluster
+                && call.received.is_some_and(|at| at < run.started)
+                && call
+                    .reply
+                    .as_ref()
+                    .is_some_and(|reply| reply.to_string().contains(&snapshot.path))
+        })
+    };
+    let in_ha = || {
+        let writer = timeline.history.runs.get(snapshot.run);
+        let deployment = writer.and_then(|writer| timeline.deployment(&writer.deployment));
+        let spec = deployment.and_then(|(_, deployment)| timeline.spec_of(deployment));
+        !snapshot.savepoint && spec.is_some_and(is_highly_available)
+    };
+    stored || told() || in_ha()
+}
+
+fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let mut seen = BTreeSet::new();
+    let mut findings = Vec::new();
+    for (run, deployment, spec) in starts(timeline) {
+        let owner = crate::timeline::owner_of(deployment, RESOURCE);
+        if !seen.insert(owner) {
+            continue;
+        }
+        let Some(path) = spec["job"]["initialSavepointPath"]
+            .as_str()
+            .filter(|path| !path.is_empty())
+        else {
+            continue;
+        };
+        let from = run.restored.as_ref().map(|restored| restored.path.as_str());
+        if from.is_none_or(|from| plain(from) != plain(path)) {
+            let what = format!(
+                "the first start was from {} and not from {path}",
+                from.unwrap_or("nothing")
+            );
+            findings.push(Finding::new(
+                run.started,
+                &run.namespace,
+                &run.cluster,
+                what,
+            ));
+        }
+    }
+    findings
+}
+
+/// Takes the spelling out of a path: `file:///x` and `file:/x` are the same.
+fn plain(path: &str) -> String {
+    path.replacen(":///", ":/", 1)
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+fn ended_is_ended(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let starts = starts(timeline);
+    let mut findings = Vec::new();
+    for (index, (run, deployment, spec)) in starts.iter().enumerate() {
+        let same = |other: &Run| other.namespace == run.namespace && other.cluster == run.cluster;
+        let Some((_, before, _)) = starts[..index]
+            .iter()
+            .rev()
+            .find(|(other, _, _)| same(other))
+        else {
+            continue;
+        };
+        let generation = flink_operator_api::names::GENERATION_ANNOTATION;
+        let annotation = |object: &Value| object["metadata"]["annotations"][generation].clone();
+        let last = timeline
+            .runs_of(&run.namespace, &run.cluster)
+            .filter(|other| other.started < run.started)
+            .last();
+        let Some((end_moment, end)) = last.and_then(|last| last.ended) else {
+            continue;
+        };
+        if !end.terminal() || annotation(deployment) != annotation(before) {
+            continue;
+        }
+        let may_restart = option_of(spec, "kubernetes.operator.job.restart.failed")
+            .is_some_and(|value| value == true || value == "true");
+        if end == End::Failed && may_restart {
+            continue;
+        }
+        let stored = timeline
+            .states_before(RESOURCE, &run.namespace, &run.cluster, run.started)
+            .any(|(at, resource)| {
+                at > end_moment && is_terminal(&resource["status"]["jobStatus"]["state"])
+            });
+        if stored {
+            let what = format!(
+                "job {} was started again after its end was stored, at generation {}",
+                run.job,
+                annotation(deployment)
+            );
+            findings.push(Finding::new(
+                run.started,
+                &run.namespace,
+                &run.cluster,
+                what,
+            ));
+        }
+    }
+    findings
+}

@@ -1,0 +1,121 @@
+use serde_json::json;
+
+use crate::history::{End, Goal, Verb};
+use crate::story::{JOB, Story, stateless};
+
+fn running() -> (Story, usize) {
+    let mut story = Story::new();
+    story.resource(stateless());
+    let run = story.deploy("at1", None);
+    (story, run)
+}
+
+#[test]
+fn a_running_goal_needs_a_job_at_work_and_a_stable_status() {
+    let (mut story, _) = running();
+    story.calm(Goal::Running);
+    assert_eq!(story.broken(), [""; 0]);
+    let (mut story, run) = running();
+    story.calm(Goal::Running).end_run(run, End::Killed);
+    assert_eq!(story.broken(), ["converges"], "no job");
+    let (mut story, _) = running();
+    story
+        .edit(|spec| spec["restartNonce"] = json!(1))
+        .calm(Goal::Running);
+    assert_eq!(
+        story.broken(),
+        ["converges"],
+        "an edit that was not taken up"
+    );
+    let (mut story, _) = running();
+    story.intent("at2").calm(Goal::Running);
+    assert_eq!(story.broken(), ["converges"], "an operation without end");
+}
+
+#[test]
+fn other_goals_need_what_they_say() {
+    let (mut story, _) = running();
+    story
+        .status(json!({ "lifecycleState": "SUSPENDED" }))
+        .calm(Goal::Suspended);
+    assert_eq!(story.broken(), ["converges"], "a job is alive");
+    let (mut story, _) = running();
+    story.calm(Goal::Gone);
+    assert_eq!(story.broken(), ["converges"], "it is still there");
+    let (mut story, run) = running();
+    story
+        .end_run(run, End::Finished)
+        .calm(Goal::Ended("FINISHED".into()));
+    assert_eq!(story.broken(), ["converges"], "the status does not know");
+    for (message, expected) in [("waits for C", vec![]), ("", vec!["converges"])] {
+        let (mut story, _) = running();
+        story.status(json!({ "conditions": [{ "type": "Progressing", "reason": "Later", "message": message }] }));
+        story.calm(Goal::Waiting("Later".into()));
+        assert_eq!(story.broken(), expected, "{message:?}");
+    }
+}
+
+#[test]
+fn any_change_at_rest_is_caught() {
+    let (mut story, _) = running();
+    story.calm(Goal::Running).pass(600);
+    story.request(
+        Verb::Patch,
+        "flinkdeployments",
+        "a",
+        Some(json!({ "metadata": { "finalizers": [] } })),
+    );
+    assert_eq!(story.broken(), ["comes-to-rest"]);
+    let (mut story, _) = running();
+    story.calm(Goal::Running).pass(600);
+    story.request(Verb::Create, "events", "a.1", Some(json!({})));
+    assert_eq!(story.broken(), ["comes-to-rest"], "events too");
+    let (mut story, _) = running();
+    story
+        .status(json!({ "operation": { "kind": "End" } }))
+        .status(json!({ "operation": null }));
+    story.calm(Goal::Running).pass(600);
+    story.call(
+        "PATCH",
+        &format!("/jobs/{JOB}?mode=cancel"),
+        None,
+        json!({}),
+    );
+    assert_eq!(story.broken(), ["comes-to-rest"]);
+}
+
+#[test]
+fn work_before_the_time_is_up_and_leases_are_fine() {
+    let (mut story, _) = running();
+    story.calm(Goal::Running).pass(30);
+    story.status(json!({ "error": null }));
+    story
+        .pass(600)
+        .request(Verb::Update, "leases", "lock", None);
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
+fn checkpoints_alone_may_be_written_every_five_minutes() {
+    let newest = |path: &str| json!({ "lineage": { "newest": { "path": path } } });
+    let (mut story, _) = running();
+    story
+        .calm(Goal::Running)
+        .pass(400)
+        .status(newest("file:/cp/1"));
+    story.pass(300).status(newest("file:/cp/2"));
+    assert_eq!(story.broken(), [""; 0]);
+    let (mut story, _) = running();
+    story
+        .calm(Goal::Running)
+        .pass(400)
+        .status(newest("file:/cp/1"));
+    story.pass(299).status(newest("file:/cp/2"));
+    assert_eq!(story.broken(), ["comes-to-rest"], "too soon");
+    let (mut story, _) = running();
+    story
+        .calm(Goal::Running)
+        .pass(400)
+        .status(json!({ "error": "something else" }));
+    assert_eq!(story.broken(), ["comes-to-rest"]);
+}

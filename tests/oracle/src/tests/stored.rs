@@ -1,0 +1,141 @@
+use serde_json::{Value, json};
+
+use crate::history::Verb;
+use crate::story::{JOB, Story, stateful, stateless};
+
+fn statistics(path: &str) -> Value {
+    json!({ "latest": { "completed": { "id": 3, "external_path": path, "discarded": false }, "savepoint": null } })
+}
+
+/// A stateful job about which something is heard, and which is then deleted.
+fn heard_and_deleted(path: &str, reply: Value, status: Value) -> Vec<&'static str> {
+    let mut story = Story::new();
+    story.resource(stateful());
+    story.deploy("at1", None);
+    story.call("GET", path, None, reply);
+    story.status(json!({ "operation": { "kind": "End" } }));
+    story.status(status);
+    story.delete_deployment();
+    story.broken()
+}
+
+#[test]
+fn a_checkpoint_that_was_seen_and_not_stored_is_caught() {
+    let path = format!("/jobs/{JOB}/checkpoints");
+    assert_eq!(
+        heard_and_deleted(&path, statistics("file:/cp/chk-3"), json!({})),
+        ["stored-before-deleted"]
+    );
+    let stored = json!({ "lineage": { "newest": { "path": "file:/cp/chk-3" } } });
+    assert_eq!(
+        heard_and_deleted(&path, statistics("file:/cp/chk-3"), stored),
+        [""; 0]
+    );
+    let nowhere = statistics("<checkpoint-not-externally-addressable>");
+    assert_eq!(heard_and_deleted(&path, nowhere, json!({})), [""; 0]);
+    let mut discarded = statistics("file:/cp/chk-3");
+    discarded["latest"]["completed"]["discarded"] = json!(true);
+    assert_eq!(heard_and_deleted(&path, discarded, json!({})), [""; 0]);
+}
+
+#[test]
+fn a_savepoint_that_was_seen_and_not_stored_is_caught() {
+    let path = format!("/jobs/{JOB}/savepoints/t1");
+    let reply = json!({ "operation": { "location": "file:/sp/s1" } });
+    assert_eq!(
+        heard_and_deleted(&path, reply.clone(), json!({})),
+        ["stored-before-deleted"]
+    );
+    let stored = json!({ "jobStatus": { "upgradeSavepointPath": "file:/sp/s1" } });
+    assert_eq!(heard_and_deleted(&path, reply, stored), [""; 0]);
+}
+
+#[test]
+fn an_end_that_was_seen_and_not_stored_is_caught() {
+    let reply = json!({ "jobs": [{ "jid": JOB, "state": "FINISHED" }] });
+    assert_eq!(
+        heard_and_deleted("/jobs/overview", reply.clone(), json!({})),
+        ["stored-before-deleted"]
+    );
+    assert_eq!(
+        heard_and_deleted(
+            "/jobs/overview",
+            reply,
+            json!({ "jobStatus": { "state": "FINISHED" } })
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn what_was_never_heard_need_not_be_stored() {
+    let mut story = Story::new();
+    story.resource(stateful());
+    story.deploy("at1", None);
+    story.call(
+        "GET",
+        &format!("/jobs/{JOB}/checkpoints"),
+        None,
+        statistics("file:/cp/chk-3"),
+    );
+    story.history.calls[0].received = None;
+    story
+        .status(json!({ "operation": { "kind": "End" } }))
+        .delete_deployment();
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
+fn a_final_state_that_is_overwritten_is_caught() {
+    let mut story = Story::new();
+    story.resource(stateless());
+    let run = story.deploy("at1", None);
+    story.end_run(run, crate::history::End::Finished);
+    story.status(json!({ "jobStatus": { "state": "FINISHED" } }));
+    story.status(json!({ "jobStatus": { "state": "RECONCILING" } }));
+    assert_eq!(story.broken(), ["terminal-stays"]);
+}
+
+#[test]
+fn a_deploy_may_replace_a_final_state() {
+    let mut story = Story::new();
+    story.resource(stateless());
+    let run = story.deploy("at1", None);
+    story
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .end(run);
+    story.status(json!({ "operation": { "kind": "Deploy", "attempt": { "id": "at2" } }, "jobStatus": { "state": "RECONCILING" } }));
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
+fn an_unguarded_status_is_caught() {
+    let mut story = Story::new();
+    story.resource(stateless());
+    story.request(
+        Verb::Update,
+        "flinkdeployments/status",
+        "a",
+        Some(json!({ "metadata": {} })),
+    );
+    assert_eq!(story.broken(), ["guarded-status"]);
+    let mut story = Story::new();
+    story.resource(stateless());
+    let patch = json!({ "metadata": { "resourceVersion": "1" } });
+    story.request(Verb::Patch, "flinkdeployments/status", "a", Some(patch));
+    assert_eq!(story.broken(), ["guarded-status"]);
+}
+
+#[test]
+fn a_secret_in_a_status_is_caught() {
+    let mut story = Story::new();
+    story.put(
+        "Secret",
+        "keys",
+        Some(json!({ "stringData": { "password": "correct horse", "port": "8081" } })),
+    );
+    story.resource(stateless());
+    story.status(json!({ "error": "cannot use port 8081" }));
+    story.status(json!({ "error": "cannot log in with \"correct horse\"" }));
+    assert_eq!(story.broken(), ["secrets-stay"]);
+}
