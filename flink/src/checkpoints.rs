@@ -114,12 +114,11 @@ pub struct Checkpoint {
 impl Checkpoint {
     /// Gives the path if a job can be started from it: completed, addressable, not discarded.
     pub fn restore_path(&self) -> Option<&str> {
-        match (&self.status, &self.external_path) {
-            (CheckpointStatus::Completed, Some(ExternalPath::At(path))) if !self.discarded => {
-                Some(path)
-            }
-            _ => None,
-        }
+        let Some(ExternalPath::At(path)) = &self.external_path else {
+            return None;
+        };
+        let fit = self.status == CheckpointStatus::Completed && !self.discarded;
+        fit.then_some(path)
     }
 
     /// Tells whether this is the savepoint of a stop.

@@ -234,11 +234,11 @@ fn rejected(route: Route, status: StatusCode, reason: &Reason) -> bool {
     if turned_away || matches!(reason, Reason::RouteMissing | Reason::Malformed) {
         return true;
     }
-    match route {
+    if route == Route::RunJar {
         // `main` runs inside this request and may have submitted a job before it failed with 400.
-        Route::RunJar => matches!(reason, Reason::JarMissing | Reason::EntryClassMissing),
-        _ => [400, 404, 409, 422].contains(&status.as_u16()),
+        return matches!(reason, Reason::JarMissing | Reason::EntryClassMissing);
     }
+    [400, 404, 409, 422].contains(&status.as_u16())
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ async fn a_call_that_timed_out_leaves_no_connection_behind() {
     })
     .await;
     let job_manager = server.job_manager();
-    let limit = Duration::from_millis(150);
+    let limit = Duration::from_millis(300);
     let error = job_manager
         .clone()
         .within(limit)
@@ -152,7 +152,7 @@ async fn a_body_that_drips_is_timed_out_as_a_whole() {
         Act::SayAndHang(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"fl".to_vec())
     })
     .await;
-    let job_manager = server.job_manager().within(Duration::from_millis(150));
+    let job_manager = server.job_manager().within(Duration::from_millis(300));
     let error = job_manager.config().await.unwrap_err();
     assert_eq!(error.label(), "timed_out");
     server.until(|log| log.closed == 1).await;
@@ -217,5 +217,25 @@ async fn redirects_are_not_followed_and_cookies_not_kept() {
     assert!(
         !heads.concat().to_ascii_lowercase().contains("cookie"),
         "{heads:?}"
+    );
+}
+
+#[test]
+fn proxies_of_the_environment_are_ignored() {
+    // The environment is read when a client is made, and only a process of its own may change it.
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "connections::one_connection_serves_many_calls_also_after_errors",
+            "--exact",
+        ])
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY"].map(|name| (name, "http://127.0.0.1:9")))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && said.contains("1 passed"),
+        "{said}"
     );
 }

@@ -221,7 +221,7 @@ pub(crate) fn ok(body: &str) -> Act {
 
 pub(crate) fn network() -> Network {
     Network {
-        connect: Duration::from_millis(500),
+        connect: Duration::from_secs(3),
         ..Network::default()
     }
 }
