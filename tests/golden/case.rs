@@ -53,7 +53,12 @@ impl Case {
 
     /// Returns which resource it is.
     pub fn meta(&self) -> ClusterMeta {
-        let text = |field: &str| self.resource["metadata"][field].as_str().unwrap().to_owned();
+        let text = |field: &str| {
+            self.resource["metadata"][field]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
         ClusterMeta {
             name: text("name"),
             namespace: text("namespace"),
@@ -65,15 +70,22 @@ impl Case {
     /// Returns the operator's settings of all recordings, with the files that this case mounts.
     pub fn settings(&self) -> OperatorSettings {
         let flat = fs::read_to_string(golden_dir().join("operator/flink-conf.yaml")).unwrap();
-        let base = ConfigDirectory { flat: Some(flat), nested: None };
+        let base = ConfigDirectory {
+            flat: Some(flat),
+            nested: None,
+        };
         OperatorSettings::read(&base, &ConfigDirectory::default(), self.host_files()).unwrap()
     }
 
     fn host_files(&self) -> HostFiles {
         let kerberos = files(&self.dir.join("kerberos"));
-        let by_path =
-            kerberos.into_iter().map(|(name, content)| (format!("kerberos/{name}"), content));
-        HostFiles { by_path: by_path.collect(), ..HostFiles::default() }
+        let by_path = kerberos
+            .into_iter()
+            .map(|(name, content)| (format!("kerberos/{name}"), content));
+        HostFiles {
+            by_path: by_path.collect(),
+            ..HostFiles::default()
+        }
     }
 
     /// Returns what the submission adds.
@@ -96,7 +108,13 @@ impl Case {
     /// Returns the recorded reason of a failure.
     pub fn reason(&self) -> String {
         let text = fs::read_to_string(self.dir.join("expected/error.txt")).unwrap();
-        text.lines().last().unwrap().split_once(": ").unwrap().1.to_owned()
+        text.lines()
+            .last()
+            .unwrap()
+            .split_once(": ")
+            .unwrap()
+            .1
+            .to_owned()
     }
 
     /// Returns what the recorded operator handed to its client.
@@ -127,7 +145,10 @@ impl Case {
     pub fn objects(&self) -> BTreeMap<String, Value> {
         let files = files(&self.dir.join("expected"));
         let objects = files.keys().filter(|name| name.ends_with(".yaml"));
-        objects.map(|name| yaml(&self.dir.join("expected").join(name)).unwrap()).map(named).collect()
+        objects
+            .map(|name| yaml(&self.dir.join("expected").join(name)).unwrap())
+            .map(named)
+            .collect()
     }
 
     /// Returns a recorded document about the cluster.
@@ -139,7 +160,10 @@ impl Case {
 /// Gives an object the key under which it is compared.
 pub fn named(object: Value) -> (String, Value) {
     let kind = object["kind"].as_str().unwrap();
-    (format!("{kind} {}", object["metadata"]["name"].as_str().unwrap()), object)
+    (
+        format!("{kind} {}", object["metadata"]["name"].as_str().unwrap()),
+        object,
+    )
 }
 
 /// Parses a YAML text.
@@ -154,10 +178,17 @@ fn yaml(path: &Path) -> Option<Value> {
 
 /// Reads the files of a directory; one that is absent has none.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
-    let Ok(entries) = fs::read_dir(dir) else { return BTreeMap::new() };
+    let Ok(entries) = fs::read_dir(dir) else {
+        return BTreeMap::new();
+    };
     entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file())
-        .map(|path| (path.file_name().unwrap().display().to_string(), fs::read(&path).unwrap()))
+        .map(|path| {
+            (
+                path.file_name().unwrap().display().to_string(),
+                fs::read(&path).unwrap(),
+            )
+        })
         .collect()
 }

@@ -7,20 +7,39 @@ use serde_json::{Map, Value, json};
 use super::case::{Case, DEPLOYMENT_UID, named, parse};
 
 /// Options that hold a map whose order is arbitrary.
-const MAPS: [&str; 2] = ["kubernetes.jobmanager.annotations", "kubernetes.jobmanager.owner.reference"];
+const MAPS: [&str; 2] = [
+    "kubernetes.jobmanager.annotations",
+    "kubernetes.jobmanager.owner.reference",
+];
 
 const PROGRAM_ARGS: &str = "$internal.application.program-args";
 
 /// The resource gives the recorded configuration, pod templates and log files.
 pub fn first_half(case: &Case) {
-    let built =
-        build::effective(&case.spec(), &case.meta(), &case.settings(), &case.submission()).unwrap();
+    let built = build::effective(
+        &case.spec(),
+        &case.meta(),
+        &case.settings(),
+        &case.submission(),
+    )
+    .unwrap();
     let recorded = case.recorded_input();
     equal_configs(&built.config, &recorded.config);
-    let Effective { config: _, job_manager_template, task_manager_template, log_files, host_files } =
-        built;
-    assert_eq!(job_manager_template, recorded.job_manager_template, "JobManager template");
-    assert_eq!(task_manager_template, recorded.task_manager_template, "TaskManager template");
+    let Effective {
+        config: _,
+        job_manager_template,
+        task_manager_template,
+        log_files,
+        host_files,
+    } = built;
+    assert_eq!(
+        job_manager_template, recorded.job_manager_template,
+        "JobManager template"
+    );
+    assert_eq!(
+        task_manager_template, recorded.task_manager_template,
+        "TaskManager template"
+    );
     assert_eq!(log_files, recorded.log_files);
     assert_eq!(host_files, recorded.host_files);
 }
@@ -39,9 +58,16 @@ pub fn second_half(case: &Case) {
         return;
     }
     let children = build::render(&input).unwrap();
-    assert_eq!(build::render(&input).unwrap(), children, "the same inputs give the same objects");
-    let mut objects: std::collections::BTreeMap<String, Value> =
-        children.with_owner(DEPLOYMENT_UID).into_iter().map(named).collect();
+    assert_eq!(
+        build::render(&input).unwrap(),
+        children,
+        "the same inputs give the same objects"
+    );
+    let mut objects: std::collections::BTreeMap<String, Value> = children
+        .with_owner(DEPLOYMENT_UID)
+        .into_iter()
+        .map(named)
+        .collect();
     let (name, deployment) = named(children.deployment().clone());
     objects.insert(name, deployment);
     let recorded = case.objects();
@@ -66,7 +92,9 @@ pub fn memory(case: &Case) {
     let jm = memory::job_manager(&config).unwrap();
     let tm = memory::task_manager(&config).unwrap();
     let numbers = |pairs: &[(&str, MemorySize)]| {
-        let pairs = pairs.iter().map(|(name, size)| ((*name).to_owned(), json!(size.bytes())));
+        let pairs = pairs
+            .iter()
+            .map(|(name, size)| ((*name).to_owned(), json!(size.bytes())));
         pairs.collect::<Map<String, Value>>()
     };
     let job_manager = numbers(&[
@@ -146,7 +174,10 @@ fn equal_as_read(built: &Configuration, recorded: &Value, input: &Configuration)
     for (key, value) in input.iter() {
         if value.contains('\n') && is_flat {
             // Upstream's flat file is damaged by a line break; ours is not.
-            assert_eq!(built.remove(key).as_deref(), Some(value.replace('\n', " ").as_str()));
+            assert_eq!(
+                built.remove(key).as_deref(),
+                Some(value.replace('\n', " ").as_str())
+            );
             expected.remove(key);
         }
     }
@@ -168,7 +199,10 @@ fn equal_configs(built: &Configuration, recorded: &Configuration) {
                 config.set(key, text::print_maps(&maps));
             }
         }
-        config.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>()
+        config
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect::<Vec<_>>()
     };
     assert_eq!(comparable(built), comparable(recorded));
 }
@@ -176,8 +210,10 @@ fn equal_configs(built: &Configuration, recorded: &Configuration) {
 /// Sorts what Java takes from hash maps: variables of `containerized.master.env.*`, and volumes and
 /// mounts of `kubernetes.secrets`.
 fn sort_unordered(deployment: &mut Value, config: &Configuration) {
-    let variables: Vec<String> =
-        config.below("containerized.master.env.").map(|(name, _)| name.to_owned()).collect();
+    let variables: Vec<String> = config
+        .below("containerized.master.env.")
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let secrets = config.text("kubernetes.secrets").unwrap_or_default();
     let volumes: Vec<String> = text::parse_pairs(secrets)
         .unwrap()
@@ -194,7 +230,9 @@ fn sort_unordered(deployment: &mut Value, config: &Configuration) {
 
 /// Sorts the entries with these names among themselves; the others stay where they are.
 fn sort_among(list: &mut Value, names: &[String]) {
-    let Some(items) = list.as_array_mut() else { return };
+    let Some(items) = list.as_array_mut() else {
+        return;
+    };
     let is_one = |item: &Value| names.iter().any(|name| item["name"] == name.as_str());
     let mut sorted: Vec<Value> = items.iter().filter(|item| is_one(item)).cloned().collect();
     sorted.sort_by_key(|item| item["name"].as_str().map(str::to_owned));

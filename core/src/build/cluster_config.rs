@@ -95,11 +95,7 @@ impl<'a> Cluster<'a> {
         check_limits(&config)?;
         let memory = memory::job_manager(&config)?;
         memory::task_manager(&config)?;
-        if !config.has(&opt::IMAGE) && version != FlinkVersion::V1_20 {
-            warnings.push(format!(
-                "spec.image is not set; unless a pod template names one, the image has Flink 1.20 and not {version}"
-            ));
-        }
+        warnings.extend(surprises(&config, version));
         let cluster = Self {
             id,
             kind,
@@ -267,6 +263,27 @@ fn version(config: &Configuration) -> Result<FlinkVersion, BuildError> {
                 "choose one of these",
             )
         })
+}
+
+/// Lists what the image will do other than the resource suggests.
+fn surprises(config: &Configuration, version: FlinkVersion) -> Vec<String> {
+    let mut surprises = Vec::new();
+    if !config.has(&opt::IMAGE) && version != FlinkVersion::V1_20 {
+        surprises.push(format!(
+            "spec.image is not set; unless a pod template names one, the image has Flink 1.20 and not {version}"
+        ));
+    }
+    let older = "high-availability";
+    if !Capabilities::of(version).ha_type
+        && config.text(opt::HA_TYPE.name()).is_some()
+        && config.text(older).is_none()
+    {
+        surprises.push(format!(
+            "Flink {version} does not know {}, so the cluster runs without high availability; write {older} instead",
+            opt::HA_TYPE.name()
+        ));
+    }
+    surprises
 }
 
 /// Checks that there is exactly one jar, unless the job is a Python program.

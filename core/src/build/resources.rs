@@ -54,6 +54,13 @@ impl ProcessResources {
             .filter(|text| !text.trim().is_empty())
             .map(|text| Memory::parse(&format!("{path}.resource.memory"), text))
             .transpose()?;
+        if let Some(cpu) = resource.cpu.filter(|cpu| !cpu.is_finite() || *cpu < 0.0) {
+            return Err(BuildError::field(
+                format!("{path}.resource.cpu"),
+                format!("{cpu} is not a number of cores"),
+                "write a positive number, as in 0.5 or 2",
+            ));
+        }
         let storage = match &resource.ephemeral_storage {
             Some(text) if Quantity::parse(text).is_none() => {
                 let path = format!("{path}.resource.ephemeralStorage");
@@ -238,6 +245,8 @@ mod tests {
         }
         let error = older(json!({ "ephemeralStorage": "lots" })).unwrap_err();
         assert_eq!(error.path(), "spec.jobManager.resource.ephemeralStorage");
+        let error = older(json!({ "cpu": -1.0 })).unwrap_err();
+        assert_eq!(error.path(), "spec.jobManager.resource.cpu");
         let error = newer(json!({ "limits": { "cpu": "0" } })).unwrap_err();
         assert_eq!(error.path(), "spec.jobManager.resources.limits.cpu");
         let error = newer(json!({ "requests": { "nvidia.com/gpu": "x" } })).unwrap_err();

@@ -37,7 +37,12 @@ pub(super) fn rest(cluster: &Cluster<'_>) -> Result<Value, BuildError> {
         spec["clusterIP"] = json!("None");
     }
     let annotations = cluster.texts(&opt::REST_SERVICE_ANNOTATIONS)?;
-    Ok(service(cluster, &format!("{}-rest", cluster.id), annotations, spec))
+    Ok(service(
+        cluster,
+        &format!("{}-rest", cluster.id),
+        annotations,
+        spec,
+    ))
 }
 
 /// Returns the type of Service that exposes REST, and whether it has no address of its own.

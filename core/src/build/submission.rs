@@ -22,7 +22,6 @@ pub(super) fn add(
     );
     config.put(&opt::JOBMANAGER_ANNOTATIONS, &annotations);
     config.set(opt::JOBMANAGER_OWNER_REFERENCE.name(), owner(meta));
-    config.unset(&opt::SAVEPOINT_PATH);
     if spec.job.is_some() {
         job(config, meta, submission)?;
     }
@@ -37,6 +36,8 @@ fn job(
     meta: &ClusterMeta,
     submission: &Submission,
 ) -> Result<(), BuildError> {
+    // A path of the user's own would win over what is to be restored.
+    config.unset(&opt::SAVEPOINT_PATH);
     match &submission.restore {
         Restore::Nothing => {}
         Restore::From(path) => config.put(&opt::SAVEPOINT_PATH, path),

@@ -12,6 +12,9 @@ pub(super) fn render(template: &Value) -> String {
     let (own, additional): (Vec<_>, Vec<_>) = template
         .iter()
         .partition(|(key, _)| matches!(key.as_str(), "metadata" | "spec"));
+    if template.is_empty() {
+        return "--- {}\n".to_owned();
+    }
     for (key, value) in own.into_iter().chain(additional) {
         field(key, value, 0, &mut out);
     }
@@ -139,5 +142,6 @@ kind: "Pod"
 "#
         );
         assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), template);
+        assert_eq!(render(&json!({})), "--- {}\n");
     }
 }

@@ -43,13 +43,13 @@ pub fn read(content: &str) -> Result<Configuration, ConfigError> {
 
 /// Renders the format: nested maps, sorted, all values as text.
 ///
-/// `lists` names the keys whose value is a list in the flat syntax and becomes a YAML list here.
+/// `lists` names the keys whose value is a list separated by `;` and becomes a YAML list here.
 /// The caller has checked with [`overlap`] that no key is a dotted prefix of another.
 pub fn write(config: &Configuration, lists: &[&str]) -> Result<String, ConfigError> {
     let mut root = Tree::default();
     for (key, value) in config.iter() {
         let leaf = if lists.contains(&key) {
-            let pieces = text::parse_list(value).map_err(|reason| ConfigError::Value {
+            let pieces = text::split(value, ';').map_err(|reason| ConfigError::Value {
                 key: key.to_owned(),
                 reason,
             })?;

@@ -92,11 +92,20 @@ pub fn parse_list(text: &str) -> Result<Vec<String>, ValueError> {
     split(text, ';')
 }
 
-/// Prints a list with `;`.
+/// Prints a list with `;`. A piece that looks like the start of a YAML list is quoted too.
 pub fn print_list<S: AsRef<str>>(list: &[S]) -> String {
     let pieces: Vec<String> = list
         .iter()
-        .map(|piece| quote(piece.as_ref(), &[';']))
+        .map(|piece| {
+            quote(
+                piece.as_ref(),
+                if piece.as_ref().starts_with('[') {
+                    &['[']
+                } else {
+                    &[';']
+                },
+            )
+        })
         .collect();
     pieces.join(";")
 }
@@ -210,6 +219,7 @@ mod tests {
     #[test]
     fn values_that_need_quotes_get_them() {
         assert_eq!(print_list(&["a", "b;c", "it's", ""]), "a;'b;c';'it''s';''");
+        assert_eq!(print_list(&["[a]"]), "'[a]'");
         assert_eq!(
             print_pairs([("k", "a:b"), ("l", "a,b")]),
             "'k:''a:b''','l:a,b'"

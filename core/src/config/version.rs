@@ -14,6 +14,8 @@ pub struct Capabilities {
     pub chosen_trigger_ids: bool,
     /// Keeps its Deployment and a record of its result after the job's end.
     pub keeps_result: bool,
+    /// Knows `high-availability.type`; older versions read `high-availability`.
+    pub ha_type: bool,
     /// Takes configuration with the request that runs a jar.
     pub run_configuration: bool,
     /// Rescales a running job by its resource requirements (adaptive scheduler).
@@ -33,6 +35,7 @@ impl Capabilities {
             renamed_kubernetes_options: from(V::V1_17, version),
             chosen_trigger_ids: from(V::V1_15, version),
             keeps_result: from(V::V1_15, version),
+            ha_type: from(V::V1_17, version),
             run_configuration: from(V::V1_17, version),
             resource_requirements: from(V::V1_18, version),
             claim_mode: from(V::V1_20, version),

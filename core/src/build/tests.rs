@@ -1,1 +1,0 @@
-//! What the objects say beyond the golden cases.
