@@ -23,13 +23,17 @@ from pathlib import Path
 from typing import List, Optional
 
 from steps import CACHE, ROOT, took
-from tools import build_command, program, sandbox_tool
+from tools import build_command, program, sandbox_tool, with_pods
 
 NAME = "demo"
 EXAMPLE = "examples/basic.yaml"
 RESOURCE = "basic-example"
 FLINK_VERSION = "1.20"
+CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
 STABLE_WITHIN = 300
+# Flink collects the counters of its tasks only every 10 s.
+COUNTERS_WITHIN = 20
+SEPARATOR = "\x1f"
 # No proxy of the environment stands between this machine and its own pods.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 STARTED = time.monotonic()
@@ -103,7 +107,7 @@ class Demo:
         run([sandbox, "flink", FLINK_VERSION])
         self.kubectl_path = sandbox_tool("kubectl")
         subprocess.run([sandbox, "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL, check=False)
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         self.sandbox_is_up = True
         up = subprocess.run([sandbox, "up", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, text=True, check=False)
@@ -115,7 +119,14 @@ class Demo:
     def install(self) -> None:
         """Installs what the chart installs: CRDs, accounts, rights."""
         run([program("flink-operator"), "crds", "apply"], self.env)
+        self.wait_for("the new API", self.api_is_served, 30)
         say(self.kubectl("apply", "-f", "helm/manifests/rbac.yaml").rstrip())
+
+    def api_is_served(self) -> bool:
+        """Tells whether the API server knows the kind, which takes a moment after its CRD is there."""
+        done = subprocess.run([self.kubectl_path, "get", "flinkdeployments"], env=self.env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
 
     def start_operator(self) -> None:
         """Starts the operator with the chart's configuration and the rights of its own account only."""
@@ -154,15 +165,19 @@ class Demo:
             time.sleep(0.1)
 
     def operator_log(self) -> str:
-        """The end of the operator's log, for a failure."""
+        """The end of the operator's log, for a failure; empty before it was started."""
+        if self.operator is None:
+            return ""
         lines = (self.folder / "operator.log").read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-30:])
 
     def follow(self, stable: threading.Event) -> None:
         """Prints one line per transition for as long as the watch lasts."""
         began = time.monotonic()
-        text = ("{.status.lifecycleState}\t{.status.jobManagerDeploymentStatus}\t{.status.jobStatus.state}\t"
-                '{.status.conditions[?(@.type=="Progressing")].message}\t{.status.conditions[?(@.type=="Degraded")].message}\n')
+        # kubectl lines up tabs, so another character separates the fields.
+        text = SEPARATOR.join(["{.status.lifecycleState}", "{.status.jobManagerDeploymentStatus}", "{.status.jobStatus.state}",
+                               '{.status.conditions[?(@.type=="Progressing")].message}',
+                               '{.status.conditions[?(@.type=="Degraded")].message}']) + "\n"
         self.watch = subprocess.Popen(
             [self.kubectl_path, "get", "flinkdeployment", RESOURCE, "--watch", "--output", f"jsonpath={text}"],
             env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -170,7 +185,7 @@ class Demo:
         say(f"  {'elapsed':>8}  {'lifecycle':<12} {'JobManager':<20} {'job':<12} what is going on")
         last = None
         for line in self.watch.stdout:
-            fields = (line.rstrip("\n").split("\t") + [""] * 5)[:5]
+            fields = [field.strip() for field in (line.split(SEPARATOR) + [""] * 5)[:5]]
             if fields == last:
                 continue
             last = fields
@@ -185,15 +200,15 @@ class Demo:
         pods = json.loads(self.kubectl("get", "pods", "--selector", f"app={RESOURCE},component=jobmanager", "--output", "json"))
         address = pods["items"][0]["status"]["podIP"]
         flink = f"http://{address}:8081"
-        overview, jobs = fetch(f"{flink}/overview"), fetch(f"{flink}/jobs/overview")
-        if not overview or not jobs or not jobs.get("jobs"):
+        jobs = fetch(f"{flink}/jobs/overview")
+        if not jobs or not jobs.get("jobs"):
             raise SystemExit(f"Flink's REST API at {flink} does not show the job")
-        job = jobs["jobs"][0]
+        vertices = self.vertices(f"{flink}/jobs/{jobs['jobs'][0]['jid']}")
+        job, overview = fetch(f"{flink}/jobs/overview")["jobs"][0], fetch(f"{flink}/overview")
         say(f"  Flink {overview['flink-version']}, {overview['taskmanagers']} TaskManager, "
             f"{overview['slots-total'] - overview['slots-available']} of {overview['slots-total']} slots taken")
         say(f"  job {job['name']} ({job['jid']}): {job['state']}, {job['tasks']['running']} of {job['tasks']['total']} tasks running")
-        detail = fetch(f"{flink}/jobs/{job['jid']}") or {}
-        for vertex in detail.get("vertices", []):
+        for vertex in vertices:
             metrics = vertex.get("metrics", {})
             say(f"    {vertex['name'][:60]}: parallelism {vertex['parallelism']}, "
                 f"{metrics.get('read-records', 0)} records in, {metrics.get('write-records', 0)} out")
@@ -202,22 +217,36 @@ class Demo:
   the operator      http://127.0.0.1:{self.port}/actors   (what each actor does, when it looks again)
   its log           {self.folder}/operator.log""")
 
+    def vertices(self, job: str) -> list:
+        """The parts of the job, once Flink has counted records; without counts if that takes too long."""
+        end = time.monotonic() + COUNTERS_WITHIN
+        while True:
+            vertices = (fetch(job) or {}).get("vertices", [])
+            counted = any(vertex.get("metrics", {}).get("write-records") for vertex in vertices)
+            if counted or time.monotonic() > end:
+                return vertices
+            time.sleep(0.5)
+
     def invite(self) -> None:
         """Says what to try next, in commands that work as they stand."""
-        say(f"""
-Try, in another terminal:
-
-  export KUBECONFIG={self.env['KUBECONFIG']}
-  alias kubectl={self.kubectl_path}
-  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"parallelism":1}}}}}}'          # an edit redeploys
-  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"state":"suspended"}}}}}}'      # nothing runs
-  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"job":{{"state":"running"}}}}}}'        # runs again
-  kubectl patch flinkdep {RESOURCE} --type merge -p '{{"spec":{{"image":"flink:no-such-tag"}}}}'        # says what is wrong
-  kubectl describe flinkdep {RESOURCE}
-  kubectl delete flinkdep {RESOURCE}                                                               # removes everything
-
-Transitions go on appearing here. Ctrl-C ends the demo and removes the sandbox.
-""")
+        say("\nTry, in another terminal:\n")
+        if os.geteuid() != 0 or "FLINK_DEMO_INSIDE" in os.environ:
+            say(f"  nsenter --target {os.getpid()} --user --net --preserve-credentials bash   # the demo has a network of its own")
+        say(f"  export KUBECONFIG={self.env['KUBECONFIG']}")
+        say(f"  alias kubectl={self.kubectl_path}")
+        patch = f"kubectl patch flinkdep {RESOURCE} --type merge -p"
+        tries = [
+            (f"""{patch} '{{"spec":{{"job":{{"parallelism":1}}}}}}'""", "an edit redeploys the job"),
+            (f"""{patch} '{{"spec":{{"job":{{"state":"suspended"}}}}}}'""", "nothing runs any more"),
+            (f"""{patch} '{{"spec":{{"job":{{"state":"running"}}}}}}'""", "it runs again"),
+            (f"""{patch} '{{"spec":{{"image":"flink:no-such-tag"}}}}'""", "the status says what is wrong"),
+            (f"kubectl describe flinkdep {RESOURCE}", "conditions and events"),
+            (f"kubectl delete flinkdep {RESOURCE}", "removes everything"),
+        ]
+        width = max(len(command) for command, _ in tries)
+        for command, comment in tries:
+            say(f"  {command:<{width}}   # {comment}")
+        say("\nTransitions go on appearing here. Ctrl-C ends the demo and removes the sandbox.\n")
 
     def end(self) -> None:
         """Ends what was started, in the reverse order."""
@@ -234,11 +263,21 @@ Transitions go on appearing here. Ctrl-C ends the demo and removes the sandbox.
             subprocess.run([program("flink-sandbox"), "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
 
 
+def go_inside() -> None:
+    """Starts the demo again as root of a user namespace, once everything is there that needs the network."""
+    run([program("flink-sandbox"), "flink", FLINK_VERSION])
+    run([program("flink-sandbox"), "tool", *CONTROL_PLANE])
+    command = with_pods([sys.executable, str(Path(__file__).resolve())])
+    os.execve(command[0], command, {**os.environ, "FLINK_DEMO_INSIDE": "1"})
+
+
 def show(demo: Demo, once: bool) -> None:
     """The demo itself."""
     say(f"Everything that is built or downloaded goes to {CACHE}; the first run takes minutes, later ones seconds.")
     heading("compiling the operator and the sandbox")
     run(build_command("flink-operator", "flink-sandbox"))
+    if os.geteuid() != 0:
+        go_inside()
     heading("starting Kubernetes and a node for Flink on this machine")
     demo.start_sandbox()
     heading("installing the CRDs, accounts and rights")

@@ -13,7 +13,7 @@ import sys
 from typing import Dict, List
 
 from steps import CACHE, Result, Runner, Step, choose, load, output_of, store
-from tools import program
+from tools import program, with_pods
 
 # Layers of the root package: what each proves, and how long it may take at most.
 LAYERS = {
@@ -24,6 +24,7 @@ LAYERS = {
     "e2e": ("real Flink on the sandbox", 40),
 }
 NEEDS_TOOLS = {"conformance", "e2e"}
+NEEDS_PODS = {"e2e"}
 # What the layers on the real control plane and the real Flink need; the first run builds and downloads it.
 TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]
 FLINK_VERSIONS = ["1.20", "2.3"]
@@ -61,7 +62,8 @@ def steps(scope: str) -> List[Step]:
             return missing(name)
         what, minutes = LAYERS[name]
         limit = minutes if scope == "gate" else minutes * 12
-        return Step(name, what, [[*cargo, "--test", name]], limit, runs_tests=True, env=env)
+        command = [*cargo, "--test", name]
+        return Step(name, what, [with_pods(command) if name in NEEDS_PODS else command], limit, runs_tests=True, env=env)
 
     plan = [
         Step("build", "compile every crate and test", [["cargo", "build", "--locked", "--workspace", "--all-targets"]],
@@ -75,7 +77,7 @@ def steps(scope: str) -> List[Step]:
     ]
     if sandbox:
         plan.append(Step("sandbox", "the sandbox itself: starts, runs pods, leaves nothing behind",
-                         [[*cargo, *(f"--test={name}" for name in sandbox)]], 30, runs_tests=True, env=env))
+                         [with_pods([*cargo, *(f"--test={name}" for name in sandbox)])], 30, runs_tests=True, env=env))
     plan += [layer(name) for name in LAYERS if name in NEEDS_TOOLS]
     if scope == "full":
         for name, (what, minutes) in BY_HAND.items():

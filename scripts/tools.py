@@ -32,6 +32,14 @@ def built(*programs: str) -> None:
         raise SystemExit(f"{' '.join(command)} failed")
 
 
+def with_pods(command):
+    """Wraps a command that runs pods: who is not root becomes root of a user namespace for it.
+
+    There is no network in there, so all that it needs has to be built and downloaded before.
+    """
+    return list(command) if os.geteuid() == 0 else [program("flink-sandbox"), "unshare", "--", *command]
+
+
 def sandbox_tool(name: str) -> str:
     """The path of a tool that the sandbox builds into the cache if it is not there."""
     built("flink-sandbox")
