@@ -14,10 +14,10 @@ const JOB_ID: &str = "0123456789abcdef0123456789abcdef";
 const RESULT_STORE_ID: &str = "11111111-2222-4333-8444-555555555555";
 
 /// The uid that the recording API server gave every Deployment.
-pub const DEPLOYMENT_UID: &str = "00000000-0000-4000-8000-0000000000d1";
+pub(crate) const DEPLOYMENT_UID: &str = "00000000-0000-4000-8000-0000000000d1";
 
 /// A recorded case.
-pub struct Case {
+pub(crate) struct Case {
     dir: PathBuf,
     resource: Value,
     deploy: Value,
@@ -25,7 +25,7 @@ pub struct Case {
 }
 
 /// Returns the directory of all cases of native clusters.
-pub fn cases_dir() -> PathBuf {
+pub(crate) fn cases_dir() -> PathBuf {
     golden_dir().join("cases/native")
 }
 
@@ -35,7 +35,7 @@ fn golden_dir() -> PathBuf {
 
 impl Case {
     /// Reads the case `<flinkVersion>/<name>`.
-    pub fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let dir = cases_dir().join(name);
         let read = |file| yaml(&dir.join(file));
         Self {
@@ -47,12 +47,12 @@ impl Case {
     }
 
     /// Returns the spec of the resource.
-    pub fn spec(&self) -> FlinkDeploymentSpec {
+    pub(crate) fn spec(&self) -> FlinkDeploymentSpec {
         serde_json::from_value(self.resource["spec"].clone()).unwrap()
     }
 
     /// Returns which resource it is.
-    pub fn meta(&self) -> ClusterMeta {
+    pub(crate) fn meta(&self) -> ClusterMeta {
         let text = |field: &str| {
             self.resource["metadata"][field]
                 .as_str()
@@ -68,7 +68,7 @@ impl Case {
     }
 
     /// Returns the operator's settings of all recordings, with the files that this case mounts.
-    pub fn settings(&self) -> OperatorSettings {
+    pub(crate) fn settings(&self) -> OperatorSettings {
         let flat = fs::read_to_string(golden_dir().join("operator/flink-conf.yaml")).unwrap();
         let base = ConfigDirectory {
             flat: Some(flat),
@@ -89,7 +89,7 @@ impl Case {
     }
 
     /// Returns what the submission adds.
-    pub fn submission(&self) -> Submission {
+    pub(crate) fn submission(&self) -> Submission {
         Submission {
             job_id: JOB_ID.to_owned(),
             result_store_id: RESULT_STORE_ID.to_owned(),
@@ -101,12 +101,12 @@ impl Case {
     }
 
     /// Tells whether the recorded submission failed.
-    pub fn fails(&self) -> bool {
+    pub(crate) fn fails(&self) -> bool {
         self.deploy["expectFailure"].as_bool().unwrap_or(false)
     }
 
     /// Returns the recorded reason of a failure.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let text = fs::read_to_string(self.dir.join("expected/error.txt")).unwrap();
         text.lines()
             .last()
@@ -118,7 +118,7 @@ impl Case {
     }
 
     /// Returns what the recorded operator handed to its client.
-    pub fn recorded_input(&self) -> Effective {
+    pub(crate) fn recorded_input(&self) -> Effective {
         let config: Configuration = self.input["flinkConfiguration"]
             .as_object()
             .unwrap()
@@ -142,9 +142,13 @@ impl Case {
     }
 
     /// Returns the recorded objects by kind and name.
-    pub fn objects(&self) -> BTreeMap<String, Value> {
+    pub(crate) fn objects(&self) -> BTreeMap<String, Value> {
         let files = files(&self.dir.join("expected"));
-        let objects = files.keys().filter(|name| name.ends_with(".yaml"));
+        let objects = files.keys().filter(|name| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending == "yaml")
+        });
         objects
             .map(|name| yaml(&self.dir.join("expected").join(name)).unwrap())
             .map(named)
@@ -152,13 +156,13 @@ impl Case {
     }
 
     /// Returns a recorded document about the cluster.
-    pub fn info(&self, name: &str) -> Value {
+    pub(crate) fn info(&self, name: &str) -> Value {
         yaml(&self.dir.join("expected/info").join(name)).unwrap()
     }
 }
 
 /// Gives an object the key under which it is compared.
-pub fn named(object: Value) -> (String, Value) {
+pub(crate) fn named(object: Value) -> (String, Value) {
     let kind = object["kind"].as_str().unwrap();
     (
         format!("{kind} {}", object["metadata"]["name"].as_str().unwrap()),
@@ -167,7 +171,7 @@ pub fn named(object: Value) -> (String, Value) {
 }
 
 /// Parses a YAML text.
-pub fn parse(text: &str) -> Value {
+pub(crate) fn parse(text: &str) -> Value {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(text, options).unwrap()
 }

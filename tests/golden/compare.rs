@@ -15,7 +15,7 @@ const MAPS: [&str; 2] = [
 const PROGRAM_ARGS: &str = "$internal.application.program-args";
 
 /// The resource gives the recorded configuration, pod templates and log files.
-pub fn first_half(case: &Case) {
+pub(crate) fn first_half(case: &Case) {
     let built = build::effective(
         &case.spec(),
         &case.meta(),
@@ -45,7 +45,7 @@ pub fn first_half(case: &Case) {
 }
 
 /// The recorded configuration and templates give the recorded objects.
-pub fn second_half(case: &Case) {
+pub(crate) fn second_half(case: &Case) {
     let input = case.recorded_input();
     if case.fails() {
         let error = build::render(&input).unwrap_err();
@@ -83,7 +83,7 @@ pub fn second_half(case: &Case) {
 }
 
 /// The memory of both processes is divided as the scripts of the image divide it.
-pub fn memory(case: &Case) {
+pub(crate) fn memory(case: &Case) {
     if case.fails() {
         return;
     }
