@@ -32,7 +32,7 @@ FLINK_VERSION = "1.20"
 CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
 STABLE_WITHIN = 300
 # Flink collects the counters of its tasks only every 10 s.
-COUNTERS_WITHIN = 20
+COUNTERS_WITHIN = 15
 SEPARATOR = "\x1f"
 # No proxy of the environment stands between this machine and its own pods.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -72,6 +72,13 @@ def healthy(url: str) -> bool:
             return reply.status == 200
     except (OSError, urllib.error.HTTPError):
         return False
+
+
+def counted(vertex: dict) -> str:
+    """The records that Flink has counted for a part of a job; nothing as long as it has counted none."""
+    metrics = vertex.get("metrics", {})
+    read, written = metrics.get("read-records", 0), metrics.get("write-records", 0)
+    return f", {read} records in, {written} out" if read or written else ""
 
 
 def free_port() -> int:
@@ -209,9 +216,7 @@ class Demo:
             f"{overview['slots-total'] - overview['slots-available']} of {overview['slots-total']} slots taken")
         say(f"  job {job['name']} ({job['jid']}): {job['state']}, {job['tasks']['running']} of {job['tasks']['total']} tasks running")
         for vertex in vertices:
-            metrics = vertex.get("metrics", {})
-            say(f"    {vertex['name'][:60]}: parallelism {vertex['parallelism']}, "
-                f"{metrics.get('read-records', 0)} records in, {metrics.get('write-records', 0)} out")
+            say(f"    {vertex['name'][:60]}: parallelism {vertex['parallelism']}{counted(vertex)}")
         say(f"""
   Flink's pages     {flink}
   the operator      http://127.0.0.1:{self.port}/actors   (what each actor does, when it looks again)
@@ -222,8 +227,7 @@ class Demo:
         end = time.monotonic() + COUNTERS_WITHIN
         while True:
             vertices = (fetch(job) or {}).get("vertices", [])
-            counted = any(vertex.get("metrics", {}).get("write-records") for vertex in vertices)
-            if counted or time.monotonic() > end:
+            if any(counted(vertex) for vertex in vertices) or time.monotonic() > end:
                 return vertices
             time.sleep(0.5)
 
