@@ -7,6 +7,7 @@
 mod body;
 mod control;
 mod deployments;
+mod history;
 mod kube;
 mod kubelet;
 mod network;
@@ -27,6 +28,9 @@ pub use wire::{FlinkWire, RestTrouble, WireError};
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod client;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod judged;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod rig;
