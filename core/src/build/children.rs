@@ -31,11 +31,8 @@ impl Children {
 
     /// Returns the Deployment with the annotations by which an attempt to deploy is recognised: on the
     /// Deployment itself only, so that pods are those that upstream makes.
-    pub fn deployment_of_attempt(&self, attempt: &str) -> Value {
-        self.deployment_of(attempt, &self.hash())
-    }
-
-    /// Does the same with a hash that the caller has at hand; it must be that of [`Children::hash`].
+    ///
+    /// `hash` is that of [`Children::hash`], which callers have at hand because they store it.
     pub fn deployment_of(&self, attempt: &str, hash: &str) -> Value {
         let mut deployment = self.deployment.clone();
         let annotations = &mut deployment["metadata"]["annotations"];
@@ -135,7 +132,7 @@ mod tests {
     #[test]
     fn an_attempt_marks_the_deployment_only() {
         let children = children();
-        let marked = children.deployment_of_attempt("attempt-1");
+        let marked = children.deployment_of("attempt-1", &children.hash());
         let annotations = &marked["metadata"]["annotations"];
         assert_eq!(annotations["flink.apache.org/attempt"], "attempt-1");
         assert_eq!(

@@ -105,11 +105,6 @@ impl SpecDiff {
     pub fn summary(&self) -> String {
         format!("{} change(s) detected (Diff: {self})", self.kind)
     }
-
-    /// Returns the message of the event `SpecChanged`.
-    pub fn message(&self) -> String {
-        format!("{}, starting reconciliation.", self.summary())
-    }
 }
 
 impl fmt::Display for SpecDiff {
