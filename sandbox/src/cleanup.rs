@@ -27,25 +27,14 @@ pub(crate) async fn release(instance: &Instance, _claim: &Claim) -> Result<()> {
 
 /// Removes the files of an instance whose processes and mounts are gone.
 pub(crate) fn remove_files(instance: &Instance, _claim: &Claim) -> Result<()> {
-    // Through a mount that is still there, files of somebody else would be removed.
-    if let Some(mount) = mounts_below(instance.directory())?.first() {
-        bail!(
-            "{} is still mounted; unmount it and try again",
-            mount.display()
-        );
-    }
+    check_unmounted(instance.directory())?;
     remove_tree(instance.directory())
 }
 
 /// Removes everything but the instance's directory itself, for a new start.
 pub(crate) async fn empty(instance: &Instance, claim: &Claim) -> Result<()> {
     release(instance, claim).await?;
-    if let Some(mount) = mounts_below(instance.directory())?.first() {
-        bail!(
-            "{} is still mounted; unmount it and try again",
-            mount.display()
-        );
-    }
+    check_unmounted(instance.directory())?;
     for entry in fs::read_dir(instance.directory())?.flatten() {
         let path = entry.path();
         if entry.file_type()?.is_dir() {
@@ -111,6 +100,17 @@ fn unmount(directory: &Path) -> Result<()> {
                 return Err(error).with_context(|| format!("cannot unmount {}", mount.display()));
             }
         }
+    }
+    Ok(())
+}
+
+/// Through a mount that is still there, files of somebody else would be removed.
+fn check_unmounted(directory: &Path) -> Result<()> {
+    if let Some(mount) = mounts_below(directory)?.first() {
+        bail!(
+            "{} is still mounted; unmount it and try again",
+            mount.display()
+        );
     }
     Ok(())
 }

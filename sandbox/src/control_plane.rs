@@ -18,13 +18,12 @@ use crate::certificates::Certificates;
 use crate::instance::Instance;
 use crate::kubeconfig::{self, Endpoint};
 use crate::launcher::Launcher;
+use crate::tools::Programs;
 
 /// What a control plane is made of and how it is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) etcd: PathBuf,
-    pub(crate) api_server: PathBuf,
-    pub(crate) controller_manager: PathBuf,
+    pub(crate) programs: Programs,
     /// Where the API server listens.
     pub(crate) bind: Ipv4Addr,
     /// Whether every request is written to the audit log.
@@ -98,7 +97,7 @@ impl ControlPlane {
         crate::cache::remove_tree(&instance.store())?;
         plane.launch(
             "etcd",
-            &plan.etcd,
+            &plan.programs.etcd,
             etcd_arguments(&instance.store(), etcd, peer),
             instance,
         )?;
@@ -120,7 +119,12 @@ impl ControlPlane {
             &certificates.tokens.controllers,
         )?;
         let arguments = api_server_arguments(plan, etcd, api_server, certificates, instance)?;
-        plane.launch("kube-apiserver", &plan.api_server, arguments, instance)?;
+        plane.launch(
+            "kube-apiserver",
+            &plan.programs.api_server,
+            arguments,
+            instance,
+        )?;
         let client = kubeconfig::client(&controllers).await?;
         plane
             .until("kube-apiserver is ready", || is_ready(&client))
@@ -129,7 +133,7 @@ impl ControlPlane {
         let arguments = controller_arguments(&controllers, certificates);
         plane.launch(
             "kube-controller-manager",
-            &plan.controller_manager,
+            &plan.programs.controller_manager,
             arguments,
             instance,
         )?;

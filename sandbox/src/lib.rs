@@ -14,6 +14,7 @@ pub mod launcher;
 pub mod logs;
 pub mod network;
 pub mod node;
+mod node_task;
 pub mod prerequisites;
 pub mod process;
 pub mod progress;

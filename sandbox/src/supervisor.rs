@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use crate::cache::Cache;
@@ -21,16 +19,14 @@ use crate::kubeconfig::{self, Endpoint};
 use crate::launcher::{Launcher, records};
 use crate::network::{self, Network};
 use crate::node::NodeConfig;
+use crate::node_task::NodeTask;
 use crate::prerequisites::{self, Prerequisite};
 use crate::process::Process;
 use crate::progress::Progress;
-use crate::tools::{self, Tool};
+use crate::tools::{self, Programs, Tool};
 
 /// Name of the Node object.
 pub const NODE_NAME: &str = "sandbox";
-
-/// How long the node may take to end its pods before they are killed.
-const NODE_GRACE: Duration = Duration::from_secs(15);
 
 /// What a sandbox consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,13 +42,13 @@ pub struct Content {
 }
 
 impl Content {
-    /// Checks that the machine has what is needed, and builds what is missing.
-    pub async fn prepare(&self, cache: &Cache, progress: &Progress) -> Result<Vec<PathBuf>> {
-        if self.node {
-            prerequisites::check(&[Prerequisite::Python, Prerequisite::Jdk]).await?;
-            network::check_rights()?;
+    /// Checks that the machine has what is needed beside the programs of the control plane.
+    pub async fn check_machine(&self) -> Result<()> {
+        if !self.node {
+            return Ok(());
         }
-        tools::ensure(&tools::CONTROL_PLANE, cache, progress).await
+        network::check_rights()?;
+        prerequisites::check(&[Prerequisite::Python, Prerequisite::Jdk]).await
     }
 }
 
@@ -105,12 +101,15 @@ impl Supervisor {
     pub async fn run(
         mut self,
         content: &Content,
+        programs: Programs,
         cache: &Cache,
         progress: &Progress,
         ready: impl FnOnce(&Instance) -> Result<()>,
         shutdown: impl Future<Output = ()>,
     ) -> Result<()> {
-        let outcome = self.live(content, cache, progress, ready, shutdown).await;
+        let outcome = self
+            .live(content, programs, cache, progress, ready, shutdown)
+            .await;
         let phase = match &outcome {
             Ok(()) => Phase::Stopping,
             Err(error) => {
@@ -129,6 +128,7 @@ impl Supervisor {
     async fn live(
         &mut self,
         content: &Content,
+        programs: Programs,
         cache: &Cache,
         progress: &Progress,
         ready: impl FnOnce(&Instance) -> Result<()>,
@@ -136,7 +136,7 @@ impl Supervisor {
     ) -> Result<()> {
         tokio::pin!(shutdown);
         let started = tokio::select! {
-            started = self.start(content, cache, progress) => started?,
+            started = self.start(content, programs, cache, progress) => started?,
             () = &mut shutdown => return Ok(()),
         };
         let Running {
@@ -163,14 +163,10 @@ impl Supervisor {
     async fn start(
         &mut self,
         content: &Content,
+        programs: Programs,
         cache: &Cache,
         progress: &Progress,
     ) -> Result<Running> {
-        let programs = content.prepare(cache, progress).await?;
-        let [etcd, api_server, controller_manager, _kubectl] =
-            <[PathBuf; tools::CONTROL_PLANE.len()]>::try_from(programs).map_err(|programs| {
-                anyhow::anyhow!("asked for other programs than {programs:?}")
-            })?;
         let step = progress.begin("start the control plane", Duration::from_secs(5));
         let network = if content.node {
             Some(Network::create(self.instance.directory()).await?)
@@ -183,9 +179,7 @@ impl Supervisor {
         let certificates = Certificates::create(&self.instance.certificates(), &[bind])?;
         let launcher = Launcher::new(std::env::current_exe()?, self.instance.directory());
         let plan = Plan {
-            etcd,
-            api_server,
-            controller_manager,
+            programs,
             bind,
             audit: content.audit,
             api_server_arguments: content.api_server_arguments.clone(),
@@ -195,7 +189,7 @@ impl Supervisor {
         self.record.api_server = Some(control_plane.api_server());
         step.done();
         let node = match network {
-            None => Node { task: None },
+            None => NodeTask::none(),
             Some(network) => {
                 if let Some(hazard) = network::hazard() {
                     progress.note(hazard);
@@ -206,7 +200,7 @@ impl Supervisor {
                     authority: &certificates.authority(),
                 };
                 endpoint.write(&kubeconfig, "node", &certificates.tokens.node)?;
-                Node::start(NodeConfig {
+                NodeTask::start(NodeConfig {
                     client: kubeconfig::client(&kubeconfig).await?,
                     node_name: NODE_NAME.into(),
                     state_dir: self.instance.node(),
@@ -219,6 +213,7 @@ impl Supervisor {
                     launcher,
                     progress: progress.clone(),
                 })
+                .await?
             }
         };
         Ok(Running {
@@ -235,62 +230,10 @@ impl Supervisor {
 
 struct Running {
     control_plane: ControlPlane,
-    node: Node,
-}
-
-/// The node's task, if there is a node.
-struct Node {
-    task: Option<(JoinHandle<Result<()>>, oneshot::Sender<()>)>,
-}
-
-impl Node {
-    fn start(config: NodeConfig) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        // A dropped sender means the same as a sent message.
-        let shutdown = async { drop(stopped.await) };
-        Self {
-            task: Some((tokio::spawn(run_node(config, shutdown)), stop)),
-        }
-    }
-
-    /// Waits until the node ends, which it should not do by itself.
-    async fn ended(&mut self) -> anyhow::Error {
-        let Some((task, _)) = &mut self.task else {
-            return std::future::pending().await;
-        };
-        match task.await {
-            Ok(Ok(())) => anyhow::anyhow!("the node ended although nobody asked it to"),
-            Ok(Err(error)) => error.context("the node failed"),
-            Err(panic) => anyhow::Error::new(panic).context("the node panicked"),
-        }
-    }
-
-    async fn stop(self) {
-        let Some((mut task, stop)) = self.task else {
-            return;
-        };
-        if task.is_finished() {
-            return;
-        }
-        drop(stop);
-        match tokio::time::timeout(NODE_GRACE, &mut task).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => error!(error = format!("{error:#}"), "node did not end well"),
-            Ok(Err(panic)) => error!(%panic, "node panicked while it ended"),
-            Err(_) => {
-                error!(limit = ?NODE_GRACE, "node did not end in time, its pods are killed");
-                task.abort();
-            }
-        }
-    }
+    node: NodeTask,
 }
 
 /// Returns the program that people call, for the kubeconfig of a running sandbox.
 pub fn kubectl(cache: &Cache) -> Option<PathBuf> {
     Tool::Kubectl.find(cache, tools::assets().as_deref())
-}
-
-async fn run_node(_config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<()> {
-    shutdown.await;
-    Ok(())
 }

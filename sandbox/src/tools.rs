@@ -35,13 +35,36 @@ pub enum Tool {
     Helm,
 }
 
-/// The programs without which there is no control plane.
-pub const CONTROL_PLANE: [Tool; 4] = [
-    Tool::Etcd,
-    Tool::KubeApiserver,
-    Tool::KubeControllerManager,
-    Tool::Kubectl,
-];
+/// The programs of a control plane.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    pub(crate) etcd: PathBuf,
+    pub(crate) api_server: PathBuf,
+    pub(crate) controller_manager: PathBuf,
+}
+
+impl Programs {
+    /// Finds or builds them, and kubectl for the people who will use the control plane.
+    pub async fn ensure(cache: &Cache, progress: &Progress) -> Result<Self> {
+        let tools = [
+            Tool::Etcd,
+            Tool::KubeApiserver,
+            Tool::KubeControllerManager,
+            Tool::Kubectl,
+        ];
+        let mut programs = ensure(&tools, cache, progress).await?.into_iter();
+        let mut next = || {
+            programs
+                .next()
+                .context("a program is missing that was asked for")
+        };
+        Ok(Self {
+            etcd: next()?,
+            api_server: next()?,
+            controller_manager: next()?,
+        })
+    }
+}
 
 /// A Go module of ours that requires the published one.
 struct Module {
@@ -187,7 +210,10 @@ pub async fn ensure(tools: &[Tool], cache: &Cache, progress: &Progress) -> Resul
             program
         } else {
             let fill = |directory| build(*tool, directory, progress);
-            cache.ensure("tools", &tool.key(), progress, fill).await?.join(tool.name())
+            cache
+                .ensure("tools", &tool.key(), progress, fill)
+                .await?
+                .join(tool.name())
         };
         programs.push(program);
     }

@@ -14,6 +14,7 @@ use flink_sandbox::process::Process;
 use flink_sandbox::progress::Progress;
 use flink_sandbox::status::{State, Status};
 use flink_sandbox::supervisor::{Content, Supervisor, kubectl};
+use flink_sandbox::tools::Programs;
 use flink_sandbox::{READY_PREFIX, launcher};
 use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stderr, dup2_stdout, setsid};
@@ -27,7 +28,10 @@ use super::{Which, instance, signals, unless_interrupted};
 const LOG_FILTER: &str = "info,kube_client::client::builder=off";
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(super) struct Up {
     #[command(flatten)]
     which: Which,
@@ -76,7 +80,9 @@ impl Up {
             self.check_running(&instance)?;
             progress.note(&format!("sandbox {} is running already", instance.name()));
         } else {
-            unless_interrupted(self.content().prepare(&cache, &progress)).await?;
+            self.content().check_machine().await?;
+            // Here, so that progress is shown and Ctrl-C works; the other process finds all there.
+            unless_interrupted(Programs::ensure(&cache, &progress)).await?;
             self.detach(&instance).await?;
         }
         println!("{READY_PREFIX}{}", instance.kubeconfig().display());
@@ -89,7 +95,10 @@ impl Up {
     /// Refuses to take a control plane alone for a sandbox that runs pods.
     fn check_running(&self, instance: &Instance) -> Result<()> {
         if !self.no_node && instance.read()?.is_some_and(|record| !record.node) {
-            bail!("sandbox {0} is running without pods; `flink-sandbox down --name {0}`, then again", instance.name());
+            bail!(
+                "sandbox {0} is running without pods; `flink-sandbox down --name {0}`, then again",
+                instance.name()
+            );
         }
         Ok(())
     }
@@ -120,11 +129,20 @@ impl Up {
                 None => interrupted.await,
             }
         };
-        let content = self.content();
+        tokio::pin!(shutdown);
+        let (content, progress) = (self.content(), Progress::stderr());
+        if !self.detached {
+            content.check_machine().await?;
+        }
+        let programs = tokio::select! {
+            programs = Programs::ensure(cache, &progress) => programs?,
+            () = &mut shutdown => bail!("interrupted"),
+        };
         let supervisor = Supervisor::claim(instance.clone(), &content).await?;
         let log = open_log(&instance)?;
         let lines = log.try_clone()?;
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+        let filter =
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
         tracing_subscriber::fmt()
             .with_ansi(false)
             .with_env_filter(filter)
@@ -145,7 +163,7 @@ impl Up {
             Ok(())
         };
         supervisor
-            .run(&content, cache, &Progress::stderr(), ready, shutdown)
+            .run(&content, programs, cache, &progress, ready, shutdown)
             .await
     }
 

