@@ -1,1 +1,16 @@
-//! placeholder
+//! The imperative shell of the Flink operator: actors, passes, watches, and what they act through.
+//!
+//! It carries out what the core decides and decides nothing itself. It never holds a copy of a
+//! resource beyond a pass, never retries a request that changes something, and keeps no globals:
+//! several instances can run in one process, and each can be dropped whole.
+
+pub mod api;
+pub mod clock;
+pub mod events;
+pub mod flink;
+pub mod ids;
+pub mod leadership;
+pub mod pass;
+pub mod shell;
+pub mod slim;
+pub mod stores;

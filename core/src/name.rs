@@ -111,6 +111,4 @@ pub struct Ids {
     pub result_store: ResultStoreId,
     /// For a new savepoint or stop.
     pub trigger: TriggerId,
-    /// A number in `0..=u32::MAX` that spreads polls over time.
-    pub jitter: u32,
 }

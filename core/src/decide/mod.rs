@@ -35,3 +35,10 @@ pub fn settle(observed: &Observed, decision: &Decision, outcomes: &[Outcome], no
         Body::FlinkDeployment { .. } => deployment::settle(observed, decision, outcomes, now),
     }
 }
+
+/// Returns the port of Flink's REST API in the cluster of a resource.
+pub fn rest_port(observed: &Observed, now: Timestamp) -> u16 {
+    match &observed.resource.body {
+        Body::FlinkDeployment { .. } => deployment::rest_port(observed, now),
+    }
+}

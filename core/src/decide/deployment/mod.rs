@@ -40,6 +40,11 @@ pub fn wanted(observed: &Observed, now: Timestamp) -> Wanted {
     View::of(observed, now).map_or_else(|_| Wanted::new(), |view| observe::wanted(&view))
 }
 
+/// Returns the port of the cluster's REST API, as its configuration says.
+pub fn rest_port(observed: &Observed, now: Timestamp) -> u16 {
+    View::of(observed, now).map_or(options::DEFAULT_REST_PORT, |view| view.options.rest_port)
+}
+
 /// Decides the next step.
 pub fn decide(observed: &Observed, now: Timestamp, ids: &Ids) -> Step {
     let view = match View::of(observed, now) {

@@ -9,6 +9,9 @@ use jiff::SignedDuration;
 /// How often checkpoint progress alone is written to the status.
 const CHECKPOINT_REPORT: SignedDuration = SignedDuration::from_mins(5);
 
+/// Flink's own default of `rest.port`.
+pub(super) const DEFAULT_REST_PORT: u16 = 8081;
+
 /// Resolved options.
 pub(super) struct Options {
     /// How often a resource at rest is looked at.
@@ -25,6 +28,7 @@ pub(super) struct Options {
     pub savepoint_on_deletion: bool,
     pub high_availability: bool,
     pub checkpoint_report_interval: SignedDuration,
+    pub rest_port: u16,
 }
 
 impl Options {
@@ -60,6 +64,7 @@ impl Options {
             savepoint_on_deletion: flag(&config, &options::JOB_SAVEPOINT_ON_DELETION),
             high_availability: is_highly_available(&config),
             checkpoint_report_interval: CHECKPOINT_REPORT,
+            rest_port: read(&config, &options::REST_PORT).unwrap_or(DEFAULT_REST_PORT),
         }
     }
 }

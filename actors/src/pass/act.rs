@@ -1,0 +1,328 @@
+//! Acting: intent first, then effects in order, believing only what is sure.
+
+use super::paths;
+use super::report::{End, PassReport};
+use crate::api::Failure;
+use crate::flink;
+use crate::shell::Shell;
+use flink_rest::{Denied, Permit};
+use jiff::Timestamp;
+use operator_core::decide;
+use operator_core::decision::{Decision, Notice, Revisit};
+use operator_core::effect::{Effect, Outcome, Owner, Receipt};
+use operator_core::fact::Why;
+use operator_core::name::{JobId, Uid};
+use operator_core::observed::Observed;
+use operator_core::resource::{Body, Status};
+use serde_json::{Value, json};
+
+/// When to look again after a conflict.
+const AFTER_CONFLICT: jiff::SignedDuration = jiff::SignedDuration::from_millis(200);
+/// When to look again after an effect of unknown outcome.
+const AFTER_UNKNOWN: jiff::SignedDuration = jiff::SignedDuration::from_millis(500);
+
+/// One pass in its acting part.
+struct Acting<'a> {
+    shell: &'a Shell,
+    observed: &'a Observed,
+    /// The resource's version after the last write.
+    resource_version: String,
+    /// The status as it stands at the API server.
+    written: Option<Value>,
+}
+
+/// Carries out a decision and stores what came of it.
+pub(super) async fn carry_out(shell: &Shell, observed: &Observed, decision: Decision, now: Timestamp) -> PassReport {
+    let meta = &observed.resource.meta;
+    if let Status::Unreadable(broken) = &decision.status {
+        return PassReport::of(End::Unreadable(broken.clone())).revisiting(decision.revisit);
+    }
+    let mut acting = Acting {
+        shell,
+        observed,
+        resource_version: meta.resource_version.as_str().to_owned(),
+        written: None,
+    };
+    if decision.effects.is_empty() {
+        return acting.store_only(decision).await;
+    }
+    if let Err(end) = acting.intend(&decision).await {
+        return ended(end, &decision).acting();
+    }
+    let outcomes = acting.effects(&decision, now).await;
+    acting.report(decision, &outcomes).await
+}
+
+fn ended(end: End, decision: &Decision) -> PassReport {
+    let report = PassReport::of(end).about(&decision.status);
+    match &report.end {
+        End::Conflict => report.revisiting(Revisit::after(AFTER_CONFLICT, "conflict")),
+        _ => report,
+    }
+}
+
+impl Acting<'_> {
+    /// No effects: the status is written if it differs.
+    async fn store_only(&mut self, decision: Decision) -> PassReport {
+        if decision.status.is_stored_in(&self.observed.resource) {
+            return PassReport::of(End::Quiet).revisiting(decision.revisit).about(&decision.status);
+        }
+        match self.put_status(&decision.status).await {
+            Ok(_) => {
+                self.tell(&decision.notices);
+                PassReport::of(End::Stored).revisiting(decision.revisit).about(&decision.status)
+            }
+            Err(end) => ended(end, &decision),
+        }
+    }
+
+    /// Stores the intent; a former leader stops here, before any effect.
+    async fn intend(&mut self, decision: &Decision) -> Result<(), End> {
+        let Some(intent) = &decision.intent else { return Ok(()) };
+        let reply = self.put_status(intent).await?;
+        if !decision.needs_additive {
+            return Ok(());
+        }
+        let wanted = intent.to_json().unwrap_or_default();
+        let kept = ["operation", "cluster", "lineage"].iter().all(|field| wanted.get(field) == reply["status"].get(field));
+        let news = self.shell.crd.note(!kept);
+        if kept {
+            return Ok(());
+        }
+        if news {
+            tracing::error!("the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`");
+        }
+        let message = "the installed CRD drops status.operation, status.cluster or status.lineage, without which nothing is deployed \
+                       or stopped; install this operator's CRDs (flink-operator crds apply)";
+        self.tell(&[Notice::warning("Operator", "CrdOutdated", message)]);
+        Err(End::CrdOutdated)
+    }
+
+    /// Carries out effects until one is not done.
+    async fn effects(&mut self, decision: &Decision, now: Timestamp) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let mut created = None;
+        for effect in &decision.effects {
+            let outcome = match effect {
+                Effect::SaveStatus => {
+                    let status = decide::settle(self.observed, decision, &outcomes, now);
+                    match self.put_status(&status).await {
+                        Ok(_) => Outcome::Done(Receipt::Nothing),
+                        Err(End::Unknown(why)) => Outcome::Unknown(why),
+                        Err(End::Refused(why)) => Outcome::Refused(why),
+                        Err(_) => Outcome::Refused(Why::Status { code: 409, message: "conflict".to_owned() }),
+                    }
+                }
+                other => self.effect(other, created.as_ref()).await,
+            };
+            tracing::debug!(effect = effect.label(), ?outcome, "effect");
+            if let Outcome::Done(Receipt::Created(uid)) = &outcome {
+                created = Some(uid.clone());
+            }
+            let done = outcome.is_done();
+            outcomes.push(outcome);
+            if !done {
+                break;
+            }
+        }
+        outcomes
+    }
+
+    /// Stores what is settled, tells it, and says when to look again.
+    async fn report(&mut self, decision: Decision, outcomes: &[Outcome]) -> PassReport {
+        let removed = decision.effects.last() == Some(&Effect::RemoveFinalizer) && outcomes.last().is_some_and(Outcome::is_done);
+        let now = self.shell.clock.now();
+        let status = decide::settle(self.observed, &decision, outcomes, now);
+        let mut conflict = false;
+        let differs = status.to_json() != self.written && self.written.is_some();
+        if differs && !removed {
+            conflict = self.put_status(&status).await.is_err();
+        }
+        self.tell(&decision.notices);
+        let report = match outcomes.last() {
+            _ if conflict => PassReport::of(End::Conflict).revisiting(Revisit::after(AFTER_CONFLICT, "conflict")),
+            Some(Outcome::Refused(Why::Status { code: 409 | 404, .. })) => {
+                PassReport::of(End::Conflict).revisiting(Revisit::after(AFTER_CONFLICT, "conflict"))
+            }
+            Some(Outcome::Refused(why)) => PassReport::of(End::Refused(why.clone())),
+            Some(Outcome::Unknown(why)) => {
+                PassReport::of(End::Unknown(why.clone())).revisiting(Revisit::after(AFTER_UNKNOWN, "unknown outcome"))
+            }
+            Some(Outcome::Done(_)) | None => PassReport::of(End::Acted).revisiting(decision.revisit),
+        };
+        report.about(&status).acting()
+    }
+
+    /// Replaces the status under the version known, and remembers the new one.
+    async fn put_status(&mut self, status: &Status) -> Result<Value, End> {
+        let Some(json) = status.to_json() else { return Err(End::Conflict) };
+        let meta = &self.observed.resource.meta;
+        let body = json!({
+            "apiVersion": "flink.apache.org/v1beta1",
+            "kind": meta.key.kind.as_str(),
+            "metadata": {
+                "name": meta.key.name,
+                "namespace": meta.key.namespace,
+                "uid": meta.uid.as_str(),
+                "resourceVersion": self.resource_version,
+            },
+            "spec": self.spec(),
+            "status": json,
+        });
+        let path = format!("{}/status", paths::resource(&meta.key));
+        let reply = self.shell.api.put(&path, &body).await.map_err(|failure| match failure.code() {
+            Some(409) => End::Conflict,
+            Some(404) => End::Gone,
+            _ if failure.perhaps_applied => End::Unknown(failure.why),
+            _ => End::Refused(failure.why),
+        })?;
+        if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
+            version.clone_into(&mut self.resource_version);
+        }
+        self.written = Some(json);
+        Ok(reply)
+    }
+
+    /// The spec goes along unchanged in meaning: some API servers want one in a status update.
+    fn spec(&self) -> Value {
+        let Body::FlinkDeployment { spec, .. } = &self.observed.resource.body;
+        spec.as_ref().as_ref().ok().and_then(|spec| serde_json::to_value(spec).ok()).unwrap_or_else(|| json!({}))
+    }
+
+    fn tell(&self, notices: &[Notice]) {
+        for notice in notices {
+            self.shell.events.emit(&self.observed.resource.meta, notice.clone());
+        }
+    }
+
+    async fn effect(&mut self, effect: &Effect, created: Option<&Uid>) -> Outcome {
+        let namespace = &self.observed.resource.meta.key.namespace;
+        let api = &self.shell.api;
+        match effect {
+            Effect::SaveStatus => Outcome::Done(Receipt::Nothing),
+            Effect::AddFinalizer => self.finalizer(true).await,
+            Effect::RemoveFinalizer => self.finalizer(false).await,
+            Effect::RemoveGraphs { name, uid, resource_version, keys } => {
+                let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+                plain(self.remove_graphs(&path, uid.as_str(), resource_version.as_str(), keys).await)
+            }
+            Effect::CreateDeployment { body, not_after, .. } => {
+                match api.post(&paths::deployments(namespace), body, Some(*not_after)).await {
+                    Ok(created) => match created["metadata"]["uid"].as_str() {
+                        Some(uid) => Outcome::Done(Receipt::Created(Uid::new(uid))),
+                        None => Outcome::Unknown(Why::NotUnderstood("the reply names no uid".to_owned())),
+                    },
+                    Err(failure) => failure.outcome(),
+                }
+            }
+            Effect::CreateChild { kind, body, owner, not_after } => {
+                let uid = match owner {
+                    Owner::Seen(uid) => Some(uid),
+                    Owner::JustCreated => created,
+                };
+                let Some(uid) = uid else {
+                    return Outcome::Refused(Why::NotSent("the owner has not been created".to_owned()));
+                };
+                let body = owned(body, &self.observed.resource.meta.key.name, uid);
+                plain(api.post(&paths::children(namespace, *kind), &body, Some(*not_after)).await.map(|_| ()))
+            }
+            Effect::DeleteDeployment { name, uid, .. } => {
+                let options = json!({ "propagationPolicy": "Foreground", "preconditions": { "uid": uid.as_str() } });
+                plain(api.delete(&format!("{}/{name}", paths::deployments(namespace)), &options).await)
+            }
+            Effect::DeleteHaMap { name, uid, resource_version } => {
+                let options = json!({
+                    "preconditions": { "uid": uid.as_str(), "resourceVersion": resource_version.as_str() },
+                });
+                plain(api.delete(&format!("/api/v1/namespaces/{namespace}/configmaps/{name}"), &options).await)
+            }
+            Effect::Cancel { job, not_after } => self.cancel(job, *not_after).await,
+        }
+    }
+
+    /// Adds or removes our finalizer by a merge patch under the resource's version.
+    async fn finalizer(&mut self, present: bool) -> Outcome {
+        let meta = &self.observed.resource.meta;
+        let ours = meta.key.kind.finalizer();
+        let mut finalizers: Vec<&str> = meta.finalizers.iter().map(String::as_str).filter(|name| *name != ours).collect();
+        if present {
+            finalizers.push(ours);
+        }
+        let patch = json!({ "metadata": { "resourceVersion": self.resource_version, "finalizers": finalizers } });
+        match self.shell.api.merge(&paths::resource(&meta.key), &patch).await {
+            Ok(reply) => {
+                if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
+                    version.clone_into(&mut self.resource_version);
+                }
+                Outcome::Done(Receipt::Nothing)
+            }
+            Err(failure) => failure.outcome(),
+        }
+    }
+
+    async fn remove_graphs(&self, path: &str, uid: &str, resource_version: &str, keys: &[String]) -> Result<(), Failure> {
+        let gone = || Failure {
+            why: Why::Status { code: 409, message: "the ConfigMap changed since it was read".to_owned() },
+            perhaps_applied: false,
+        };
+        let bytes = self.shell.api.get(path).await?.ok_or_else(gone)?;
+        let mut map: Value = serde_json::from_slice(&bytes).map_err(|error| Failure {
+            why: Why::NotUnderstood(error.to_string()),
+            perhaps_applied: false,
+        })?;
+        if map["metadata"]["uid"] != uid || map["metadata"]["resourceVersion"] != resource_version {
+            return Err(gone());
+        }
+        if let Some(data) = map["data"].as_object_mut() {
+            data.retain(|key, _| !keys.contains(key));
+        }
+        self.shell.api.put(path, &map).await.map(|_| ())
+    }
+
+    /// Asks Flink to cancel a job. Any of its usual answers leads to looking at the overview.
+    async fn cancel(&self, job: &JobId, not_after: Timestamp) -> Outcome {
+        let key = &self.observed.resource.meta.key;
+        let pods = self.observed.job_managers.value().cloned().unwrap_or_default();
+        let port = decide::rest_port(self.observed, self.shell.clock.now());
+        let job_manager = match self.shell.flink.job_manager(key, &pods, port) {
+            Ok(job_manager) => job_manager,
+            Err(why) => return Outcome::Refused(why),
+        };
+        let Ok(id) = job.as_str().parse() else {
+            return Outcome::Refused(Why::NotUnderstood(format!("\"{job}\" is no job id")));
+        };
+        let leadership = self.shell.leadership.clone();
+        let permit = Permit::until(self.shell.clock.source(), not_after.into(), move || {
+            leadership.permit().map_err(|denied| match denied {
+                crate::leadership::NotLeader::Standby => Denied::NotLeader,
+                crate::leadership::NotLeader::Stopping => Denied::Stopping,
+            })
+        });
+        match job_manager.cancel(id, &permit).await {
+            Ok(()) => Outcome::Done(Receipt::Nothing),
+            Err(error) if error.is_surely_not_applied() => Outcome::Refused(flink::why(&error)),
+            Err(error) => Outcome::Unknown(flink::why(&error)),
+        }
+    }
+}
+
+fn plain(result: Result<(), Failure>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Done(Receipt::Nothing),
+        Err(failure) => failure.outcome(),
+    }
+}
+
+/// Makes a child the property of its Deployment.
+fn owned(body: &Value, name: &str, uid: &Uid) -> Value {
+    let mut body = body.clone();
+    body["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": name,
+        "uid": uid.as_str(),
+        "controller": true,
+        "blockOwnerDeletion": true,
+    }]);
+    body
+}
