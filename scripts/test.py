@@ -53,7 +53,7 @@ def steps(scope: str) -> List[Step]:
     root, sandbox = set(tests.pop("flink-operator")), sorted(tests.pop("flink-sandbox"))
     loose = sorted({name for names in tests.values() for name in names} | (root - set(LAYERS) - set(BY_HAND)))
     # `--workspace` throughout: with `-p` cargo would choose other features and build twice.
-    cargo = ["cargo", "test", "--locked", "--workspace"]
+    cargo = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast"]
     sandbox_program = program("flink-sandbox")
     env = {"FLINK_OPERATOR_TEST_SCOPE": scope, "FLINK_OPERATOR_SEED": seed()}
 
