@@ -149,7 +149,7 @@ def chart() -> List[str]:
         "namespaced": ["--set", "watchNamespaces={one,two}"],
         "namespaced, own included": ["--set", "watchNamespaces={flink-operator,two}"],
         "without RBAC": ["--set", "rbac.create=false"],
-        "outside the cluster": ["--set", "rbac.serviceProxyRule.create=true"],
+        "outside the cluster": ["--set", "rbac.serviceProxyRule.create=true", "--set", "rbac.keytabSecretsRule.create=true"],
         "config.yaml": ["--set", "defaultConfiguration.flink-conf\\.yaml=null", "--set", "defaultConfiguration.config\\.yaml=a.b: c"],
         "without probes": ["--set", "operatorHealth=null"],
     }
