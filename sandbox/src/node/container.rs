@@ -430,6 +430,7 @@ impl Runner<'_> {
         match change {
             Change::Started => {
                 self.record.started = true;
+                self.record.was_started = true;
                 self.started.send_replace(true);
             }
             Change::Ready(ready) => {
@@ -475,7 +476,9 @@ impl Runner<'_> {
     fn report(&mut self, state: State) {
         self.record.state = state;
         // The receiver outlives the containers.
-        let _ = self.reports.send(Report::Container(Box::new(self.record.clone())));
+        let _ = self
+            .reports
+            .send(Report::Container(Box::new(self.record.clone())));
     }
 
     fn is_stopped(&self) -> bool {

@@ -62,6 +62,7 @@ impl Life {
         let sources = Sources::new(self.node.config.client.clone(), &namespace);
         let directory = self.node.pod_directory(&uid);
         let mut volumes = Volumes::new(sources.clone(), directory.join("volumes"));
+        self.forget_earlier_logs(&namespace);
         self.fill(&mut volumes, &sources).await;
         loop {
             match self.connect(&directory).await {
@@ -91,6 +92,27 @@ impl Life {
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
+        }
+    }
+
+    /// Removes the logs of an earlier pod of this name, unless they are of this pod under an earlier node.
+    fn forget_earlier_logs(&self, namespace: &str) {
+        if self
+            .init
+            .iter()
+            .chain(&self.main)
+            .any(|record| record.restarts > 0)
+        {
+            return;
+        }
+        let directory = self
+            .node
+            .config
+            .log_dir
+            .join(namespace)
+            .join(self.pod.name_any());
+        if let Err(error) = crate::cache::remove_tree(&directory) {
+            tracing::warn!(error = format!("{error:#}"), "cannot remove old logs");
         }
     }
 

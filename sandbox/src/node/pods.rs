@@ -147,10 +147,10 @@ impl Pods {
                 }
                 // Gone or bound in the meantime: the watch will tell.
                 Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
-                    drop(self.unbound.remove(&uid))
+                    drop(self.unbound.remove(&uid));
                 }
                 Err(error) => {
-                    tracing::warn!(pod = pod.name_any(), %error, "cannot bind a pod; trying again")
+                    tracing::warn!(pod = pod.name_any(), %error, "cannot bind a pod; trying again");
                 }
             }
         }

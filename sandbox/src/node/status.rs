@@ -22,6 +22,10 @@ pub(super) struct Record {
     /// The startup probe has succeeded, or there is none.
     pub(super) started: bool,
     pub(super) ready: bool,
+    /// An init container that runs beside the others.
+    is_helper: bool,
+    /// It was `started` at least once.
+    pub(super) was_started: bool,
 }
 
 /// What a container is doing.
@@ -71,6 +75,8 @@ impl Record {
             last: lost,
             started: false,
             ready: false,
+            is_helper: container.restart_policy.as_deref() == Some("Always"),
+            was_started: false,
         }
     }
 
@@ -80,6 +86,19 @@ impl Record {
             self.restarts -= 1;
             self.state = State::Ended(end);
         }
+    }
+
+    /// Tells whether an init container has done what others wait for.
+    fn lets_others_start(&self) -> bool {
+        if self.is_helper {
+            self.was_started
+        } else {
+            self.has_ended_well()
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(&self.state, State::Ended(end) if end.exit_code != 0)
     }
 
     pub(super) fn has_ended_well(&self) -> bool {
@@ -201,17 +220,13 @@ impl Progress {
 
     /// Tells whether the init containers have done their work; one that runs beside the pod only has to be started.
     fn is_initialized(&self) -> bool {
-        self.init
-            .iter()
-            .all(|record| record.has_ended_well() || (record.started && record.ready))
+        self.init.iter().all(Record::lets_others_start)
     }
 
     fn phase(&self) -> &'static str {
-        let init_failed =
-            |record: &Record| matches!(&record.state, State::Ended(end) if end.exit_code != 0);
         if !self.is_initialized() {
             let over = self.stopped || self.policy == RestartPolicy::Never;
-            return if over && self.init.iter().any(init_failed) {
+            return if over && self.init.iter().any(Record::has_failed) {
                 "Failed"
             } else {
                 "Pending"
@@ -276,9 +291,7 @@ impl Progress {
 
     fn conditions(&mut self, phase: &str, now: Timestamp) -> Vec<PodCondition> {
         let unready = names(&self.main, |record| !record.ready);
-        let incomplete = names(&self.init, |record| {
-            !record.has_ended_well() && !record.started
-        });
+        let incomplete = names(&self.init, |record| !record.lets_others_start());
         let not_ready = match phase {
             "Succeeded" => Some(("PodCompleted", String::new())),
             "Failed" => Some(("PodFailed", String::new())),

@@ -167,7 +167,7 @@ async fn delete(client: &Client, pod: &Pod) {
                 return;
             }
             Err(error) => {
-                tracing::warn!(pod = pod.name_any(), %error, "cannot delete a pod; trying again")
+                tracing::warn!(pod = pod.name_any(), %error, "cannot delete a pod; trying again");
             }
         }
         tokio::time::sleep(AFTER_ERROR).await;
@@ -261,7 +261,7 @@ mod tests {
                 let answer = if code == 200 {
                     json!({ "metadata": {} })
                 } else {
-                    json!({ "code": code, "reason": "x" })
+                    json!({ "code": code, "status": "Failure", "reason": if code == 409 { "Conflict" } else { "InternalError" } })
                 };
                 let body = kube::client::Body::from(serde_json::to_vec(&answer).unwrap());
                 Ok::<_, std::io::Error>(http::Response::builder().status(code).body(body).unwrap())
