@@ -7,7 +7,8 @@ use super::kinds::Kind;
 use super::object;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+/// What is said of something that is no label.
+pub(crate) const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_1035: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
@@ -54,7 +55,8 @@ fn name(kind: &Kind, object: &Value) -> Vec<Violation> {
     found
 }
 
-fn is_label(text: &str) -> bool {
+/// Tells whether a text is a label of a DNS name.
+pub(crate) fn is_label(text: &str) -> bool {
     let inner =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
     !text.is_empty() && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
@@ -106,12 +108,7 @@ fn annotations(object: &Value) -> Vec<Violation> {
     if size <= LIMIT {
         return Vec::new();
     }
-    let message = format!("Too long: may not be more than {LIMIT} bytes");
-    vec![Violation {
-        field: "metadata.annotations".into(),
-        reason: "FieldValueTooLong",
-        message,
-    }]
+    vec![Violation::too_long("metadata.annotations", LIMIT)]
 }
 
 fn owner_references(object: &Value) -> Vec<Violation> {

@@ -70,6 +70,35 @@ impl Violation {
         }
     }
 
+    /// A value that another has already.
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Duplicate value: {value}");
+        Self {
+            field: field.into(),
+            reason: "FieldValueDuplicate",
+            message,
+        }
+    }
+
+    /// A reference to nothing.
+    pub(crate) fn not_found(field: impl Into<String>, value: &Value) -> Self {
+        Self {
+            field: field.into(),
+            reason: "FieldValueNotFound",
+            message: format!("Not found: {value}"),
+        }
+    }
+
+    /// A value that takes too much room.
+    pub(crate) fn too_long(field: impl Into<String>, limit: usize) -> Self {
+        let message = format!("Too long: may not be more than {limit} bytes");
+        Self {
+            field: field.into(),
+            reason: "FieldValueTooLong",
+            message,
+        }
+    }
+
     /// A value outside a closed set.
     pub(crate) fn unsupported(field: impl Into<String>, value: &Value, allowed: &[Value]) -> Self {
         let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
@@ -183,6 +212,10 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, violations: &[Violation]) -> Self {
+        if kind.group == "events.k8s.io" {
+            // Events are checked in their older form.
+            return Self::invalid_as(kind.kind, "", kind.kind, name, violations);
+        }
         Self::invalid_as(
             &kind.qualified_kind(),
             kind.group,

@@ -8,6 +8,7 @@
 mod applying;
 mod normal;
 mod objects;
+mod rules;
 mod special;
 mod step;
 
@@ -34,6 +35,8 @@ pub fn steps() -> Vec<Step> {
     all.extend(special::reading());
     all.extend(special::watching());
     all.extend(special::built_in());
+    all.extend(rules::workloads());
+    all.extend(rules::others());
     all.extend(special::propagating());
     all.extend(special::leaving());
     all

@@ -126,26 +126,14 @@ impl Answers {
         for (uid, name) in self.uids.iter().chain(&self.names) {
             normal = normal.replace(uid, name);
         }
-        let mut out = String::new();
-        let mut digits = String::new();
-        // Versions are bare numbers: only a whole run of digits is one.
-        for letter in normal.chars().chain(['\0']) {
-            if letter.is_ascii_digit() {
-                digits.push(letter);
-                continue;
-            }
-            let known = if digits.len() > 1 {
-                self.versions.get(&digits)
-            } else {
-                None
-            };
-            out.push_str(known.unwrap_or(&digits));
-            digits.clear();
-            if letter != '\0' {
-                out.push(letter);
-            }
+        if let Some(name) = self.versions.get(&normal) {
+            return name.clone();
         }
-        out
+        // In sentences versions stand in brackets; other numbers there may be anything.
+        for (version, name) in &self.versions {
+            normal = normal.replace(&format!("({version})"), &format!("({name})"));
+        }
+        normal
     }
 }
 
@@ -190,7 +178,7 @@ mod tests {
         answers.add(
             &step,
             409,
-            json!({ "message": "not 100 but 230 for u-1 in demo, port 8081" }),
+            json!({ "message": "not (100) but (230) for u-1 in demo, at most 100" }),
         );
         let list = answers.finish();
         assert_eq!(list[0], list[1]);
@@ -198,7 +186,7 @@ mod tests {
         assert_eq!(list[0]["body"]["metadata"]["creationTimestamp"], "TIME");
         assert_eq!(
             list[3]["body"]["message"],
-            "not version-1 but version-2 for uid-1 in NS, port 8081"
+            "not (version-1) but (version-2) for uid-1 in NS, at most 100"
         );
     }
 }

@@ -227,7 +227,7 @@ async fn proxied_requests_reach_whoever_answers_them() {
         refusal(refused).message,
         "services \"basic-rest\" not found"
     );
-    let service = serde_json::json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "basic-rest", "namespace": "default" } });
+    let service = serde_json::json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "basic-rest", "namespace": "default" }, "spec": { "ports": [{ "port": 8081 }] } });
     server.create(service).unwrap();
     let refused = client
         .request_text(request().body(Vec::new()).unwrap())

@@ -1,9 +1,8 @@
-//! What the real server fills in and refuses for built-in kinds, as far as the operator meets it.
+//! What the real server fills in, as far as the operator meets it.
 
 use serde_json::{Map, Value, json};
 
-use super::error::Violation;
-use super::kinds::Kind;
+use crate::api::kinds::Kind;
 
 /// Fills in defaults.
 pub(crate) fn complete(kind: &Kind, object: &mut Value) {
@@ -174,99 +173,6 @@ fn complete_container(container: &mut Map<String, Value>) {
     }
 }
 
-/// Lists what is wrong with an object of a built-in kind.
-pub(crate) fn violations(kind: &Kind, object: &Value) -> Vec<Violation> {
-    match (kind.group, kind.kind) {
-        ("apps", "Deployment") => deployment(object),
-        ("", "Pod") => pod_spec(&object["spec"], "spec"),
-        _ => Vec::new(),
-    }
-}
-
-fn deployment(object: &Value) -> Vec<Violation> {
-    let mut found = Vec::new();
-    let spec = &object["spec"];
-    if let Some(replicas) = spec["replicas"].as_i64().filter(|replicas| *replicas < 0) {
-        found.push(Violation::invalid(
-            "spec.replicas",
-            &json!(replicas),
-            "must be greater than or equal to 0",
-        ));
-    }
-    let labels = &spec["template"]["metadata"]["labels"];
-    match spec["selector"]["matchLabels"].as_object() {
-        None => found.push(Violation::required("spec.selector", "")),
-        Some(wanted) if wanted.iter().any(|(name, value)| labels[name] != *value) => {
-            let why = "`selector` does not match template `labels`";
-            found.push(Violation::invalid(
-                "spec.template.metadata.labels",
-                labels,
-                why,
-            ));
-        }
-        Some(_) => {}
-    }
-    found.extend(pod_spec(&spec["template"]["spec"], "spec.template.spec"));
-    found
-}
-
-fn pod_spec(spec: &Value, path: &str) -> Vec<Violation> {
-    let mut found = Vec::new();
-    let containers = spec["containers"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    if containers.is_empty() {
-        found.push(Violation::required(format!("{path}.containers"), ""));
-    }
-    for (index, container) in containers.iter().enumerate() {
-        let here = format!("{path}.containers[{index}]");
-        for field in ["name", "image"] {
-            if container[field].as_str().is_none_or(str::is_empty) {
-                found.push(Violation::required(format!("{here}.{field}"), ""));
-            }
-        }
-        for group in ["limits", "requests"] {
-            for (name, value) in container["resources"][group]
-                .as_object()
-                .into_iter()
-                .flatten()
-            {
-                if value.to_string().trim_matches('"').starts_with('-') {
-                    let field = format!("{here}.resources.{group}[{name}]");
-                    found.push(Violation::invalid(
-                        field,
-                        value,
-                        "must be greater than or equal to 0",
-                    ));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// Lists changes of an object that nobody may make.
-pub(crate) fn update_violations(kind: &Kind, old: &Value, new: &Value) -> Vec<Violation> {
-    let mut found = Vec::new();
-    if (kind.group, kind.kind) == ("apps", "Deployment")
-        && old["spec"]["selector"] != new["spec"]["selector"]
-    {
-        found.push(Violation::invalid(
-            "spec.selector",
-            &new["spec"]["selector"],
-            "field is immutable",
-        ));
-    }
-    if kind.kind == "ConfigMap" && old["immutable"] == true && old["data"] != new["data"] {
-        found.push(Violation::forbidden(
-            "data",
-            "field is immutable when `immutable` is set",
-        ));
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,14 +190,6 @@ mod tests {
         })
     }
 
-    fn wrong(object: &Value) -> Vec<String> {
-        let kind = Kind::find("Deployment").expect("deployments are known");
-        violations(kind, object)
-            .into_iter()
-            .map(|violation| violation.field)
-            .collect()
-    }
-
     #[test]
     fn a_deployment_gets_its_defaults() {
         let mut object = deployment();
@@ -303,20 +201,5 @@ mod tests {
         let pod = &object["spec"]["template"]["spec"];
         assert_eq!(pod["restartPolicy"], "Always");
         assert_eq!(pod["containers"][0]["imagePullPolicy"], "IfNotPresent");
-    }
-
-    #[test]
-    fn a_selector_must_match_and_amounts_must_not_be_negative() {
-        assert_eq!(wrong(&deployment()), Vec::<String>::new());
-        let mut other = deployment();
-        other["spec"]["template"]["metadata"]["labels"]["app"] = "b".into();
-        assert_eq!(wrong(&other), ["spec.template.metadata.labels"]);
-        let mut negative = deployment();
-        negative["spec"]["template"]["spec"]["containers"][0]["resources"] =
-            json!({ "requests": { "cpu": "-1" } });
-        assert_eq!(
-            wrong(&negative),
-            ["spec.template.spec.containers[0].resources.requests[cpu]"]
-        );
     }
 }
