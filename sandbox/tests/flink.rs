@@ -1,0 +1,344 @@
+//! Real Flink on the sandbox's node: native applications made by hand, with the objects an operator would make.
+#![allow(clippy::unwrap_used)]
+
+mod node_support;
+
+use std::time::{Duration, Instant};
+
+use flink_sandbox::Sandbox;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams};
+use node_support::{Scene, merge, sandbox};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Long enough for a slow machine with other work to do.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The doors that Flink needs opened on Java 17, as the operator writes them.
+const JAVA_OPTIONS: &str = "--add-exports=java.base/sun.net.util=ALL-UNNAMED --add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED \
+    --add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.net=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED \
+    --add-opens=java.base/java.nio=ALL-UNNAMED --add-opens=java.base/sun.nio.ch=ALL-UNNAMED \
+    --add-opens=java.base/java.lang.reflect=ALL-UNNAMED --add-opens=java.base/java.text=ALL-UNNAMED \
+    --add-opens=java.base/java.time=ALL-UNNAMED --add-opens=java.base/java.util=ALL-UNNAMED \
+    --add-opens=java.base/java.util.concurrent=ALL-UNNAMED --add-opens=java.base/java.util.concurrent.atomic=ALL-UNNAMED \
+    --add-opens=java.base/java.util.concurrent.locks=ALL-UNNAMED";
+
+/// A native application cluster, as few objects as possible.
+struct Application<'a> {
+    scene: &'a Scene,
+    id: &'a str,
+    image: &'a str,
+    job_arguments: &'a str,
+}
+
+impl Application<'_> {
+    async fn create(&self) {
+        let Self {
+            scene,
+            id,
+            image,
+            job_arguments,
+        } = self;
+        let namespace = &scene.namespace;
+        scene
+            .create::<ServiceAccount>(json!({ "metadata": { "name": "flink" } }))
+            .await;
+        let rules = json!([
+            { "apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["*"] },
+            { "apiGroups": ["apps"], "resources": ["deployments", "deployments/finalizers"], "verbs": ["*"] },
+        ]);
+        scene
+            .create::<Role>(json!({ "metadata": { "name": "flink" }, "rules": rules }))
+            .await;
+        let subject = json!({ "kind": "ServiceAccount", "name": "flink", "namespace": namespace });
+        let role =
+            json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "flink" });
+        scene
+            .create::<RoleBinding>(
+                json!({ "metadata": { "name": "flink" }, "subjects": [subject], "roleRef": role }),
+            )
+            .await;
+
+        let labels =
+            json!({ "app": id, "component": "jobmanager", "type": "flink-native-kubernetes" });
+        let deployment = json!({
+            "metadata": { "name": id, "labels": labels },
+            "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels }, "spec": {
+                "serviceAccountName": "flink",
+                "containers": [{
+                    "name": "flink-main-container", "image": image, "command": ["/docker-entrypoint.sh"],
+                    "args": ["bash", "-c", "kubernetes-jobmanager.sh kubernetes-application "],
+                    "env": [{ "name": "_POD_IP_ADDRESS", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }],
+                    "ports": [{ "name": "rest", "containerPort": 8081 }, { "name": "jobmanager-rpc", "containerPort": 6123 }],
+                    "startupProbe": { "httpGet": { "path": "/config", "port": "rest" }, "periodSeconds": 1, "failureThreshold": 2_147_483_647 },
+                    "volumeMounts": [
+                        { "name": "user-artifacts-volume", "mountPath": "/opt/flink/artifacts" },
+                        { "name": "flink-config-volume", "mountPath": "/opt/flink/conf" },
+                    ],
+                }],
+                "volumes": [
+                    { "name": "user-artifacts-volume", "emptyDir": {} },
+                    { "name": "flink-config-volume", "configMap": { "name": format!("flink-config-{id}") } },
+                ],
+            }}},
+        });
+        let deployment = scene.create::<Deployment>(deployment).await;
+        let service = |name: String, mut spec: Value| {
+            merge(&mut spec, json!({ "selector": labels }));
+            json!({ "metadata": { "name": name }, "spec": spec })
+        };
+        let rest = json!({ "ports": [{ "name": "rest", "port": 8081, "targetPort": 8081 }] });
+        scene
+            .create::<Service>(service(format!("{id}-rest"), rest))
+            .await;
+        let rpc =
+            json!({ "clusterIP": "None", "ports": [{ "name": "jobmanager-rpc", "port": 6123 }] });
+        scene
+            .create::<Service>(service((*id).to_owned(), rpc))
+            .await;
+
+        let (jobmanager, reference) = (format!("{id}.{namespace}"), deployment.uid().unwrap());
+        let settings = [
+            ("jobmanager.rpc.address", jobmanager.as_str()),
+            ("kubernetes.cluster-id", id),
+            ("kubernetes.namespace", namespace),
+            ("kubernetes.service-account", "flink"),
+            ("kubernetes.container.image.ref", image),
+            ("kubernetes.container.image", image),
+            (
+                "kubernetes.jobmanager.owner.reference",
+                &format!("apiVersion:apps/v1,kind:Deployment,name:{id},uid:{reference}"),
+            ),
+            ("execution.target", "kubernetes-application"),
+            ("execution.shutdown-on-application-finish", "false"),
+            ("execution.submit-failed-job-on-application-error", "true"),
+            ("internal.cluster.execution-mode", "NORMAL"),
+            (
+                "kubernetes.internal.jobmanager.entrypoint.class",
+                "org.apache.flink.kubernetes.entrypoint.KubernetesApplicationClusterEntrypoint",
+            ),
+            (
+                "$internal.pipeline.job-id",
+                "0123456789abcdef0123456789abcdef",
+            ),
+            ("$internal.application.program-args", job_arguments),
+            (
+                "pipeline.jars",
+                "local:///opt/flink/examples/streaming/StateMachineExample.jar",
+            ),
+            ("pipeline.name", id),
+            ("parallelism.default", "2"),
+            ("taskmanager.numberOfTaskSlots", "2"),
+            ("taskmanager.rpc.port", "6122"),
+            ("blob.server.port", "6124"),
+            ("jobmanager.memory.process.size", "700m"),
+            ("taskmanager.memory.process.size", "800m"),
+            ("taskmanager.memory.jvm-metaspace.size", "128m"),
+            ("taskmanager.memory.managed.size", "64m"),
+            ("taskmanager.memory.network.min", "32m"),
+            ("taskmanager.memory.network.max", "32m"),
+            ("env.java.default-opts.all", JAVA_OPTIONS),
+        ];
+        let (file, text) = configuration(image, &settings);
+        let mut data = json!({});
+        data[file] = json!(text);
+        scene
+            .create::<ConfigMap>(
+                json!({ "metadata": { "name": format!("flink-config-{id}") }, "data": data }),
+            )
+            .await;
+    }
+
+    /// Returns the pods of the cluster.
+    async fn pods(&self) -> Vec<Pod> {
+        self.scene
+            .api::<Pod>()
+            .list(&ListParams::default().labels(&format!("app={}", self.id)))
+            .await
+            .unwrap()
+            .items
+    }
+
+    /// Asks the JobManager at its pod's address.
+    async fn ask(&self, path: &str) -> Option<Value> {
+        let pods = self.pods().await;
+        let manager = pods
+            .iter()
+            .find(|pod| pod.labels()["component"] == "jobmanager")?;
+        let ip = manager.status.as_ref()?.pod_ip.clone()?;
+        let mut stream = tokio::net::TcpStream::connect((ip.as_str(), 8081))
+            .await
+            .ok()?;
+        // HTTP/1.0 has no chunks, so the body is what comes after the empty line.
+        stream
+            .write_all(format!("GET {path} HTTP/1.0\r\nHost: {ip}\r\n\r\n").as_bytes())
+            .await
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// Waits until the job's state is as wanted and returns how long that took.
+    async fn job(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Duration {
+        let began = Instant::now();
+        let look = async || {
+            let jobs = self.ask("/jobs/overview").await?;
+            jobs["jobs"].as_array()?.iter().any(&wanted).then_some(())
+        };
+        self.scene
+            .within(PATIENCE, &format!("the job {what}"), look)
+            .await;
+        began.elapsed()
+    }
+
+    async fn delete(&self) {
+        self.scene
+            .api::<Deployment>()
+            .delete(self.id, &DeleteParams::default())
+            .await
+            .unwrap();
+        self.scene
+            .eventually("all pods are gone", async || {
+                self.pods().await.is_empty().then_some(())
+            })
+            .await;
+    }
+}
+
+/// Writes settings in the format of the image's version: flat lines, or YAML with nested maps.
+fn configuration(image: &str, settings: &[(&str, &str)]) -> (&'static str, String) {
+    if !image.starts_with("flink:2") {
+        let lines: Vec<String> = settings
+            .iter()
+            .map(|(key, value)| format!("{key}: {value}\n"))
+            .collect();
+        return ("flink-conf.yaml", lines.concat());
+    }
+    let mut root = json!({});
+    for (key, value) in settings {
+        // A value that has others below it stays flat.
+        let nested = key
+            .rsplit('.')
+            .fold(json!(value), |inner, part| json!({ part: inner }));
+        let is_prefix = settings
+            .iter()
+            .any(|(other, _)| other.starts_with(&format!("{key}.")));
+        let has_prefix = settings
+            .iter()
+            .any(|(other, _)| key.starts_with(&format!("{other}.")));
+        merge(
+            &mut root,
+            if is_prefix || has_prefix {
+                json!({ *key: value })
+            } else {
+                nested
+            },
+        );
+    }
+    ("config.yaml", yaml(&root, 0))
+}
+
+fn yaml(value: &Value, depth: usize) -> String {
+    let Value::Object(map) = value else {
+        unreachable!("only maps are written")
+    };
+    let entries = map.iter().map(|(key, value)| match value {
+        Value::String(text) => format!("{:1$}{key}: '{text}'\n", "", depth * 2),
+        inner => format!("{:1$}{key}:\n{2}", "", depth * 2, yaml(inner, depth + 1)),
+    });
+    entries.collect()
+}
+
+async fn run(sandbox: &Sandbox, image: &str) {
+    let scene = Scene::new(sandbox, &image.replace([':', '.'], "-")).await;
+    let application = Application {
+        scene: &scene,
+        id: "basic",
+        image,
+        job_arguments: "--rate;100",
+    };
+    let began = Instant::now();
+    application.create().await;
+    application
+        .job("is running", |job| job["state"] == "RUNNING")
+        .await;
+    let running = began.elapsed();
+    application
+        .job("has all its tasks running", |job| {
+            job["tasks"]["running"] == job["tasks"]["total"]
+        })
+        .await;
+    println!(
+        "{image}: job RUNNING after {running:.1?}, its tasks after {:.1?}",
+        began.elapsed()
+    );
+
+    let pods = application.pods().await;
+    let workers: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.labels()["component"] == "taskmanager")
+        .collect();
+    assert_eq!(workers.len(), 1, "2 slots for a parallelism of 2");
+    let log = flink_sandbox::logs::log_file(
+        &scene.logs,
+        &scene.namespace,
+        &workers[0].name_any(),
+        "flink-main-container",
+        0,
+    );
+    assert!(
+        std::fs::read_to_string(log)
+            .unwrap()
+            .contains("Successful registration at resource manager")
+    );
+
+    // A TaskManager that is killed is replaced by one with another name.
+    scene
+        .api::<Pod>()
+        .delete(
+            &workers[0].name_any(),
+            &DeleteParams::default().grace_period(0),
+        )
+        .await
+        .unwrap();
+    let replaced = async || {
+        let pods = application.pods().await;
+        pods.iter()
+            .any(|pod| {
+                pod.labels()["component"] == "taskmanager"
+                    && pod.name_any() != workers[0].name_any()
+            })
+            .then_some(())
+    };
+    scene
+        .within(PATIENCE, "the TaskManager is replaced", replaced)
+        .await;
+
+    let began = Instant::now();
+    application.delete().await;
+    println!(
+        "{image}: all pods gone {:.1?} after the deletion of the Deployment",
+        began.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_runs_on_1_20() {
+    let state_dir = tempfile::tempdir().unwrap();
+    let sandbox = sandbox(&state_dir).await;
+    run(&sandbox, "flink:1.20").await;
+    sandbox.down().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_runs_on_the_newest_release() {
+    let state_dir = tempfile::tempdir().unwrap();
+    let sandbox = sandbox(&state_dir).await;
+    run(&sandbox, "flink:2.3").await;
+    sandbox.down().await.unwrap();
+}
