@@ -329,9 +329,8 @@ impl Open {
                 view(&self.plan.call, &event.object)
             }
         };
-        let mut line = json!({ "type": event.event.word(), "object": object }).to_string();
-        line.push('\n');
-        line.into()
+        // The type comes first, as the real server writes it: clients rely on it to read the object as it comes.
+        format!("{{\"type\":\"{}\",\"object\":{object}}}\n", event.event.word()).into()
     }
 
     async fn cut_off(&mut self, cut: Cut) -> io::Error {
