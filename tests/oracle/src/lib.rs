@@ -11,9 +11,11 @@ pub mod history;
 mod rule;
 mod runs;
 mod stored;
+mod tell;
 mod timeline;
 
 pub use rule::{Rule, Violation, first_difference, judge, rules};
+pub use tell::tell;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::history::{End, Run, Snapshot};
+use crate::history::{Call, End, Run, Snapshot};
 use crate::rule::{Finding, Rule};
 use crate::timeline::{
     RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of,
@@ -143,15 +143,25 @@ fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
     let stored = timeline
         .states_before(RESOURCE, &run.namespace, &run.cluster, run.started)
         .any(|(_, resource)| resource["status"].to_string().contains(&snapshot.path));
+    // An instance that crashed right after it was told could not pass it on.
+    let lived_on = |call: &Call| {
+        let mut requests = timeline.history.requests.iter();
+        requests.any(|request| {
+            request.instance == call.instance
+                && request.applied
+                && call.received.is_some_and(|at| at < request.moment)
+                && request.moment < run.started
+        })
+    };
     let told = || {
         timeline.history.calls.iter().any(|call| {
             call.namespace == run.namespace
                 && call.cluster == run.cluster
-                && call.received.is_some_and(|at| at < run.started)
                 && call
                     .reply
                     .as_ref()
                     .is_some_and(|reply| reply.to_string().contains(&snapshot.path))
+                && lived_on(call)
         })
     };
     let in_ha = || {

@@ -93,6 +93,27 @@ fn a_checkpoint_that_nobody_could_know_does_not_count() {
 }
 
 #[test]
+fn a_savepoint_counts_once_an_instance_was_told_and_lived_on() {
+    for lived_on in [true, false] {
+        let mut story = Story::new();
+        story.resource(stateful());
+        let first = story.deploy("at1", None);
+        story.snapshot(first, "file:/sp/s1", 20, true);
+        story.end_run(first, End::Finished);
+        let reply = json!({ "operation": { "location": "file:/sp/s1" } });
+        story.call("GET", "/jobs/x/savepoints/t1", None, reply);
+        if !lived_on {
+            story.history.calls[0].instance = "crashed".into();
+        }
+        story.cluster_goes();
+        story.edit(|spec| spec["job"]["parallelism"] = json!(2));
+        story.deploy("at2", None);
+        let expected: &[&str] = if lived_on { &["no-older-state"] } else { &[] };
+        assert_eq!(story.broken(), expected);
+    }
+}
+
+#[test]
 fn an_initial_savepoint_that_is_passed_over_is_caught() {
     let mut story = Story::new();
     story.resource(

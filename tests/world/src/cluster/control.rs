@@ -1,6 +1,7 @@
 //! The handle on a simulated cluster: starting it, turning its faults, asking what happened.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::flink::files::Files;
 use crate::flink::job;
 use crate::flink::pace::Pace;
 use crate::flink::process::{Ground, JobManager};
+use crate::points::Action;
 
 /// Simulated controllers, node and network; clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -31,7 +33,35 @@ pub(super) struct Inner {
     pub(super) api: ApiServer,
     state: Mutex<State>,
     rest: Mutex<BTreeMap<(String, String), RestTrouble>>,
+    reads: Mutex<Reads>,
     wake: Notify,
+}
+
+type ReadHook = Box<dyn FnMut(&ReadPoint) -> Action + Send>;
+
+/// One request to a JobManager that changes nothing, on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadPoint {
+    /// Counts the reads of this world from 1.
+    pub number: u64,
+    /// Which instance sends it.
+    pub instance: String,
+    /// Path and query as the JobManager sees them.
+    pub path: String,
+}
+
+#[derive(Default)]
+struct Reads {
+    count: u64,
+    hook: Option<ReadHook>,
+}
+
+impl fmt::Debug for Reads {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Reads")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cluster {
@@ -41,6 +71,7 @@ impl Cluster {
             api: api.clone(),
             state: Mutex::new(State::new(api.clone(), settings)),
             rest: Mutex::default(),
+            reads: Mutex::default(),
             wake: Notify::new(),
         };
         let cluster = Self {
@@ -96,6 +127,39 @@ impl Cluster {
 
     pub(super) fn wake(&self) {
         self.inner.wake.notify_one();
+    }
+
+    /// Sets who decides what becomes of reads. They are not crash points and have numbers of their own: a lost read
+    /// leaves nothing behind, but what an instance then believes is worth a plan.
+    pub fn on_read(&self, hook: impl FnMut(&ReadPoint) -> Action + Send + 'static) {
+        self.reads().hook = Some(Box::new(hook));
+    }
+
+    /// Tells how many reads have been sent so far.
+    pub fn read_count(&self) -> u64 {
+        self.reads().count
+    }
+
+    fn reads(&self) -> MutexGuard<'_, Reads> {
+        self.inner
+            .reads
+            .lock()
+            .expect("no hook panics while a read passes")
+    }
+
+    pub(super) fn pass_read(&self, instance: &str, path: String) -> Action {
+        let mut reads = self.reads();
+        reads.count += 1;
+        let point = ReadPoint {
+            number: reads.count,
+            instance: instance.to_owned(),
+            path,
+        };
+        reads
+            .hook
+            .as_mut()
+            .map(|hook| hook(&point))
+            .unwrap_or_default()
     }
 
     pub(super) fn rest_trouble_of(&self, namespace: &str, cluster: &str) -> Option<RestTrouble> {
@@ -188,6 +252,27 @@ impl Cluster {
     /// Lets a stopped JobManager go on.
     pub fn thaw_job_manager(&self, namespace: &str, cluster: &str) {
         self.with_job_managers(namespace, cluster, JobManager::thaw);
+    }
+
+    /// Loses the node of a cluster's pods, or finds it again. Meanwhile deleted pods stay, marked, and their processes
+    /// go on.
+    pub fn lose_node(&self, namespace: &str, cluster: &str, lost: bool) {
+        let key = (namespace.to_owned(), cluster.to_owned());
+        let mut state = self.state();
+        if lost {
+            state.lost_nodes.insert(key);
+        } else {
+            state.lost_nodes.remove(&key);
+            let of_cluster =
+                |pod: &&mut super::pod::Pod| pod.namespace == namespace && pod.app == cluster;
+            state
+                .pods
+                .values_mut()
+                .filter(of_cluster)
+                .for_each(|pod| pod.stopping = None);
+        }
+        drop(state);
+        self.wake();
     }
 
     /// Deletes the TaskManager pods of a cluster with no grace, as the loss of their node does.

@@ -1,13 +1,16 @@
 //! An operator played by hand, judged by the oracle: what it does by the book is fine, and each short cut is
 //! seen through everything that lies between a wire and a rule.
 
+use std::time::Duration;
+
 use flink_operator_oracle::history::{Calm, Goal};
-use flink_operator_oracle::judge;
+use flink_operator_oracle::{first_difference, judge};
 use http::{Method, Request};
 use jiff::SignedDuration;
 use kube::Client;
 use serde_json::{Value, json};
 
+use super::World;
 use super::kubelet::moment;
 use super::rig::{JOB, Rig};
 use crate::points::Action;
@@ -146,23 +149,28 @@ impl Hand {
         .await;
     }
 
+    fn world(&self) -> World {
+        World {
+            api: self.rig.api.clone(),
+            cluster: self.rig.cluster.clone(),
+        }
+    }
+
     /// Ends the play; gives the rules that were broken.
     async fn verdict(&self, goal: Goal) -> Vec<&'static str> {
-        let since = moment(self.rig.api.clock().moment());
-        let rest_by = since.at + SignedDuration::from_secs(60);
-        self.rig.pass(600.0).await;
         let goals = vec![("default".to_owned(), "a".to_owned(), goal)];
-        let calm = Calm {
-            since,
-            rest_by,
-            goals,
-        };
-        let history = self
-            .rig
-            .cluster
-            .history(|instance| instance == "op", Some(calm));
-        let mut broken: Vec<_> = judge(&history)
-            .into_iter()
+        let (settle, silence) = (Duration::from_secs(60), Duration::from_secs(540));
+        let calm = self.world().calm_down(settle, silence, goals).await;
+        let verdict = self
+            .world()
+            .verdict(|instance| instance == "op", Some(calm));
+        assert_eq!(
+            verdict.complaint().is_empty(),
+            verdict.violations.is_empty()
+        );
+        let mut broken: Vec<_> = verdict
+            .violations
+            .iter()
             .map(|violation| violation.rule)
             .collect();
         broken.dedup();
@@ -280,16 +288,13 @@ async fn a_late_creation_that_nobody_waits_for_counts_as_applied() {
     let hand = Hand::new();
     hand.rig.api.on_mutation(|point| {
         if point.call.starts_with("create deployments") {
-            Action::DelayBefore(std::time::Duration::from_secs(30))
+            Action::DelayBefore(Duration::from_secs(30))
         } else {
             Action::Proceed
         }
     });
-    let given_up = tokio::time::timeout(
-        std::time::Duration::from_secs(4),
-        hand.create_deployment("at1"),
-    )
-    .await;
+    let given_up =
+        tokio::time::timeout(Duration::from_secs(4), hand.create_deployment("at1")).await;
     assert!(given_up.is_err());
     assert_eq!(
         hand.verdict(Goal::Waiting("x".into())).await,
@@ -324,4 +329,23 @@ async fn a_write_at_rest_is_seen() {
         ["comes-to-rest"],
         "{broken:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_plan_gives_the_same_history() {
+    let mut plays = Vec::new();
+    for _ in 0..2 {
+        let hand = Hand::new();
+        hand.deploy("at1").await;
+        hand.rig.cluster.kill_job_manager("default", "a");
+        hand.rig.pass(30.0).await;
+        hand.announce_end().await;
+        hand.cancel().await;
+        hand.delete_deployment("Foreground").await;
+        hand.rig.pass(10.0).await;
+        plays.push(hand.rig.cluster.history(|_| true, None));
+    }
+    assert_eq!(first_difference(&plays[0], &plays[1]), None);
+    assert_eq!(plays[0], plays[1], "down to every change and every run");
+    assert!(plays[0].runs.len() >= 2);
 }

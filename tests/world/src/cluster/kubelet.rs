@@ -197,6 +197,13 @@ impl State {
             .pods
             .get_mut(uid)
             .expect("taken up before it is stepped");
+        if self
+            .lost_nodes
+            .contains(&(pod.namespace.clone(), pod.app.clone()))
+        {
+            pod.stopping = Some((now, Timestamp::MAX));
+            return false;
+        }
         let grace = object["metadata"]["deletionGracePeriodSeconds"]
             .as_i64()
             .unwrap_or(30);
@@ -225,8 +232,16 @@ impl State {
     }
 
     fn next_ip(&mut self) -> String {
+        let address = |number: u32| format!("10.1.{}.{}", number / 250, number % 250 + 1);
+        if self.settings.reuse_addresses {
+            let taken = |ip: &String| self.pods.values().any(|pod| pod.ip.as_ref() == Some(ip));
+            return (1..62_000)
+                .map(address)
+                .find(|ip| !taken(ip))
+                .expect("there are more numbers than pods");
+        }
         self.ips += 1;
-        format!("10.1.{}.{}", self.ips / 250, self.ips % 250 + 1)
+        address(self.ips)
     }
 }
 

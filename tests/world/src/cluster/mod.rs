@@ -18,12 +18,14 @@ mod state;
 mod transport;
 mod way;
 mod wire;
+mod world;
 
 pub use body::FlinkBody;
-pub use control::Cluster;
+pub use control::{Cluster, ReadPoint};
 pub use settings::{NodePace, Settings, Trouble};
 pub use transport::WorldClock;
 pub use wire::{FlinkWire, RestTrouble, WireError};
+pub use world::{Late, Verdict, World};
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

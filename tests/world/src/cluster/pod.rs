@@ -161,6 +161,8 @@ impl Pod {
     /// Tells when the pod has to be looked at next.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let own = match self.stage {
+            // Whatever it was about to do: it ends now.
+            _ if self.stopping.is_some() => None,
             Stage::Unbound { bind_at: at }
             | Stage::Mounting { next_try: at, .. }
             | Stage::Starting { at }
@@ -178,7 +180,10 @@ impl Pod {
             Stage::Unschedulable | Stage::PullFailed { .. } | Stage::Ended { .. } => None,
         };
         let process = self.process.as_ref().and_then(JobManager::next);
-        let stop = self.stopping.map(|(_, at)| at);
+        let stop = self
+            .stopping
+            .map(|(_, at)| at)
+            .filter(|at| *at != Timestamp::MAX);
         [own, process, stop, self.probe_at]
             .into_iter()
             .flatten()

@@ -21,9 +21,13 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
         let api = ApiServer::new(Clock::new());
         tokio::spawn(api.clone().run_garbage_collector(Duration::from_millis(20)));
-        let cluster = Cluster::start(&api, Settings::default());
+        let cluster = Cluster::start(&api, settings);
         Self { api, cluster }
     }
 

@@ -102,6 +102,8 @@ pub struct Settings {
     pub node: NodePace,
     /// Pace of Flink.
     pub flink: Pace,
+    /// Whether the address of a pod that is gone goes to the next one, as it soon does in busy networks.
+    pub reuse_addresses: bool,
     /// Troubles by namespace and app label; they hold for pods that start from now on.
     pub troubles: BTreeMap<(String, String), Trouble>,
 }

@@ -1,6 +1,6 @@
 //! Everything behind the cluster's lock, and one step of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use flink_operator_oracle::history::{Call, Run};
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) pods: BTreeMap<String, Pod>,
     pub(super) desks: BTreeMap<String, Desk>,
     pub(super) ips: u32,
+    /// Clusters whose node does not answer: namespace and app label.
+    pub(super) lost_nodes: BTreeSet<(String, String)>,
 }
 
 impl State {
@@ -45,10 +47,14 @@ impl State {
             pods: BTreeMap::new(),
             desks: BTreeMap::new(),
             ips: 0,
+            lost_nodes: BTreeSet::new(),
         }
     }
 
     /// Lets everything happen that is due; tells when to come again.
+    ///
+    /// # Panics
+    /// If the step has no end, which is a fault of the simulation.
     pub(super) fn step(&mut self) -> Option<Timestamp> {
         for _ in 0..ROUNDS {
             let now = self.clock.now();
@@ -56,10 +62,12 @@ impl State {
             self.run_deployments(&mut kube, now);
             self.run_kubelet(&mut kube, now);
             if !kube.changed && self.next().is_none_or(|next| next > now) {
-                break;
+                return self.next();
             }
         }
-        self.next()
+        panic!(
+            "controllers and kubelet do not come to rest: an object differs from what was just written"
+        )
     }
 
     fn next(&self) -> Option<Timestamp> {

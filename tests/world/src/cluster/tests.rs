@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::json;
 
 use super::rig::{JOB, Rig};
-use super::{RestTrouble, Trouble, WireError};
+use super::{RestTrouble, Settings, Trouble, WireError};
 use crate::api::Propagation;
 use crate::flink::job::State;
 use crate::points::{Action, Cut, Failure};
@@ -471,4 +471,60 @@ async fn a_frozen_job_manager_is_killed_after_its_grace_period_and_another_leads
     assert!(runs[1].working.unwrap() > runs[0].ended.unwrap().0);
     rig.pass(10.0).await;
     assert_eq!(rig.pods("jobmanager").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_lost_node_deleted_pods_stay_and_work_on() {
+    let rig = Rig::new();
+    rig.deploy("flink:1.20", "");
+    rig.pass(20.0).await;
+    rig.cluster.lose_node("default", "a", true);
+    rig.delete_deployment(Propagation::Background);
+    rig.pass(120.0).await;
+    assert!(rig.job_manager()["metadata"]["deletionTimestamp"].is_string());
+    assert!(rig.cluster.runs()[0].ended.is_none());
+    rig.cluster.lose_node("default", "a", false);
+    rig.pass(10.0).await;
+    assert!(rig.api.list("Pod", "default").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_may_lead_to_somebody_else_later() {
+    let settings = Settings {
+        reuse_addresses: true,
+        ..Settings::default()
+    };
+    let rig = Rig::with(settings);
+    rig.deploy("flink:1.20", "");
+    rig.pass(20.0).await;
+    let address = rig.address();
+    rig.delete_deployment(Propagation::Foreground);
+    rig.pass(10.0).await;
+    rig.deploy("flink:1.20", "");
+    rig.pass(2.0).await;
+    assert_eq!(rig.address(), address);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_are_numbered_and_can_be_lost() {
+    let rig = Rig::new();
+    rig.deploy("flink:1.20", "");
+    rig.pass(20.0).await;
+    rig.cluster.on_read(|read| match read.number {
+        2 => {
+            assert_eq!(
+                (read.instance.as_str(), read.path.as_str()),
+                ("op", "/config")
+            );
+            Action::FailAfter(Failure::Reset)
+        }
+        _ => Action::Proceed,
+    });
+    let url = format!("{REST}/config");
+    let mut fates = Vec::new();
+    for _ in 0..3 {
+        fates.push(rig.get(&url).await.is_ok());
+    }
+    assert_eq!(fates, [true, false, true]);
+    assert_eq!(rig.cluster.read_count(), 3);
 }

@@ -159,7 +159,8 @@ impl FlinkWire {
             return self.unheard().await;
         }
         let action = if request.method() == Method::GET {
-            Action::Proceed
+            self.cluster
+                .pass_read(&self.instance, request.uri().to_string())
         } else {
             let call = format!("{} {} at {way}", request.method(), request.uri());
             self.cluster.inner.api.points().pass(&self.instance, call).1

@@ -79,8 +79,9 @@ impl Layout {
     }
 
     fn empty(&self) -> HaMap {
+        let late = self.version.labels_maps_late();
         HaMap {
-            labels: self.labels(),
+            labels: if late { BTreeMap::new() } else { self.labels() },
             ..HaMap::default()
         }
     }
@@ -112,6 +113,18 @@ impl Layout {
                 }
             }
         }
+    }
+
+    /// Adds the labels that maps were created without; tells whether there were such.
+    pub fn label(&self, maps: &mut HaMaps) -> bool {
+        let mut bare = maps
+            .0
+            .values_mut()
+            .filter(|map| map.labels.is_empty())
+            .peekable();
+        let found = bare.peek().is_some();
+        bare.for_each(|map| map.labels = self.labels());
+        found
     }
 
     /// Writes what a stopping leader takes back.

@@ -46,11 +46,18 @@ impl JobManager {
                 },
             );
             self.layout.elect(ground.maps, &self.holder(), ground.now);
+            self.label_maps_soon(ground.now);
         }
         self.phase = Phase::Leading { since: ground.now };
         let main = self.program.main.unwrap_or(self.pace.main);
         self.schedule(ground.now + main, Event::MainDone);
         self.recover(ground);
+    }
+
+    pub(super) fn label_maps_soon(&mut self, now: Timestamp) {
+        if self.who.version.labels_maps_late() {
+            self.schedule(now + SignedDuration::from_millis(100), Event::LabelMaps);
+        }
     }
 
     /// Starts the jobs whose graphs are in the HA maps, whatever the configuration says now.

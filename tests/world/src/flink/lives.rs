@@ -6,7 +6,7 @@ use serde_json::json;
 use flink_operator_oracle::history::End;
 
 use super::process::{JobManager, Phase};
-use super::rig::{HA, JOB, OTHER, Rig, ha_and};
+use super::rig::{HA, JOB, OTHER, Rig, TRIGGER, ha_and};
 
 #[test]
 fn a_start_is_refused_then_503_then_empty_then_initializing_then_running() {
@@ -32,6 +32,54 @@ fn a_start_is_refused_then_503_then_empty_then_initializing_then_running() {
     assert_eq!(rig.get("/jobs/overview")["jobs"][0]["tasks"]["running"], 1);
     assert_eq!(rig.runs.len(), 1);
     assert!(rig.runs[0].working.is_some());
+}
+
+#[test]
+fn handlers_open_one_after_the_other() {
+    let mut rig = Rig::new("1.20", &[]);
+    rig.pass(3_300);
+    assert_eq!(rig.code(Method::GET, "/config", None), 200);
+    assert_eq!(rig.code(Method::GET, "/overview", None), 503);
+    rig.pass(300);
+    assert_eq!(rig.code(Method::GET, "/overview", None), 200);
+}
+
+#[test]
+fn in_1_13_ha_maps_are_born_without_labels() {
+    for (version, bare) in [("1.13", 3), ("1.14", 0)] {
+        let mut rig = Rig::new(version, &HA);
+        rig.pass(3_250);
+        let unlabelled = |rig: &Rig| {
+            rig.maps
+                .0
+                .values()
+                .filter(|map| map.labels.is_empty())
+                .count()
+        };
+        assert_eq!(unlabelled(&rig), bare, "{version}");
+        rig.pass(2_000);
+        assert_eq!((rig.maps.0.len(), unlabelled(&rig)), (4, 0), "{version}");
+    }
+}
+
+#[test]
+fn a_job_manager_killed_during_a_stop_forgets_it_and_can_be_asked_again() {
+    let mut rig = Rig::new("1.20", &HA);
+    rig.pass(40_000);
+    assert_eq!(rig.stop(TRIGGER), 202);
+    rig.pass(100).restart(false, &HA).pass(25_000);
+    assert_eq!(
+        rig.code(
+            Method::GET,
+            &format!("/jobs/{JOB}/savepoints/{TRIGGER}"),
+            None
+        ),
+        404
+    );
+    assert_eq!(rig.state(), "RUNNING");
+    assert_eq!(rig.stop(TRIGGER), 202);
+    rig.pass(1_000);
+    assert_eq!(rig.state(), "FINISHED");
 }
 
 #[test]

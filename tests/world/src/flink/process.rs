@@ -114,6 +114,8 @@ pub(super) enum Event {
     ReleaseWorkers,
     /// The cluster shuts itself down.
     Shutdown(i32),
+    /// HA ConfigMaps that were created without labels get them.
+    LabelMaps,
     /// Nothing but a reason to look again.
     Look,
     /// Something about a job, void if the job was started again meanwhile.
@@ -270,6 +272,9 @@ impl JobManager {
                     ground.demands.push(Demand::DeleteDeployment);
                 }
                 self.exit(code, ground);
+            }
+            Event::LabelMaps => {
+                self.layout.label(ground.maps);
             }
             Event::Look => {}
             Event::Job { job, epoch, what } => {

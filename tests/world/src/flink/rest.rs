@@ -78,10 +78,14 @@ impl JobManager {
     pub fn answer(&mut self, request: &Request<Bytes>, ground: &mut Ground<'_>) -> Option<Reply> {
         match self.phase {
             Phase::Starting | Phase::Ended => None,
-            Phase::Electing => Some(Reply::error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Service temporarily unavailable due to an ongoing leader election. Please refresh.",
-            )),
+            Phase::Electing => Some(unavailable()),
+            // Handlers open one after the other; this one is late.
+            Phase::Leading { since }
+                if request.uri().path() == "/overview"
+                    && ground.now.duration_since(since) < LATE_HANDLER =>
+            {
+                Some(unavailable())
+            }
             Phase::Leading { .. } => {
                 self.answered += 1;
                 self.forget_old_results(ground);
@@ -450,6 +454,16 @@ impl JobManager {
         };
         self.jobs.retain(|job| !job.end.is_some_and(expired));
     }
+}
+
+/// How much later than others the handler of `/overview` opens.
+const LATE_HANDLER: jiff::SignedDuration = jiff::SignedDuration::from_millis(300);
+
+fn unavailable() -> Reply {
+    Reply::error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Service temporarily unavailable due to an ongoing leader election. Please refresh.",
+    )
 }
 
 fn not_found(job: &str) -> Reply {

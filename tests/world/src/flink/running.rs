@@ -37,6 +37,7 @@ impl JobManager {
                 (!recovered).then(|| ground.files.store_graph(&directory, word, graph.clone()));
             self.layout
                 .register(ground.maps, &graph.job, value, &self.holder());
+            self.label_maps_soon(ground.now);
         }
         self.jobs.push(Job::new(graph, ground.now));
         self.schedule_job(

@@ -93,6 +93,11 @@ impl Version {
         self.major < 2
     }
 
+    /// Tells whether HA ConfigMaps are created without labels, which a later write adds.
+    pub fn labels_maps_late(self) -> bool {
+        self < Self::new(1, 14)
+    }
+
     /// Tells whether a stopping leader gives its lease back.
     pub fn releases_lease(self) -> bool {
         self.major >= 2
