@@ -201,12 +201,13 @@ fn announced(
     let Some((created, _)) = timeline.deployment(uid_of(deployment)) else {
         return true;
     };
-    timeline
-        .states_before(RESOURCE, namespace, name, moment)
-        .any(|(at, resource)| {
-            // A deploy that has to begin again removes its own Deployment under its own operation.
-            at > created && resource["status"]["operation"].is_object()
-        })
+    let operates = |resource: &Value| resource["status"]["operation"].is_object();
+    // A deploy that begins again removes its own Deployment under the intent that came before it.
+    let now = timeline.before(RESOURCE, namespace, name, moment);
+    now.is_some_and(operates)
+        || timeline
+            .states_before(RESOURCE, namespace, name, moment)
+            .any(|(at, resource)| at > created && operates(resource))
 }
 
 /// Finds the HA ConfigMap that a request is about, and its cluster.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::history::{Call, End, Run, Snapshot};
 use crate::rule::{Finding, Rule};
 use crate::timeline::{
-    RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of,
+    RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of, owner_of,
 };
 
 pub(crate) const RULES: &[Rule] = &[
@@ -62,8 +62,16 @@ fn one_job(timeline: &Timeline<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The first run of each JobManager Deployment: what the operator started, and not Flink by itself.
-fn starts<'h>(timeline: &Timeline<'h>) -> Vec<(&'h Run, &'h Value, &'h Value)> {
+/// The first run of a JobManager Deployment: what the operator started, and not Flink by itself.
+struct Start<'h> {
+    run: &'h Run,
+    deployment: &'h Value,
+    spec: &'h Value,
+    /// Uid of the resource: one of the same name, created later, owes nothing to an earlier one.
+    owner: &'h str,
+}
+
+fn starts<'h>(timeline: &Timeline<'h>) -> Vec<Start<'h>> {
     let mut seen = BTreeSet::new();
     let mut starts = Vec::new();
     for run in &timeline.history.runs {
@@ -71,8 +79,14 @@ fn starts<'h>(timeline: &Timeline<'h>) -> Vec<(&'h Run, &'h Value, &'h Value)> {
             && seen.insert(&run.deployment)
             && let Some((_, deployment)) = timeline.deployment(&run.deployment)
             && let Some(spec) = timeline.spec_of(deployment)
+            && let Some(owner) = owner_of(deployment, RESOURCE)
         {
-            starts.push((run, deployment, spec));
+            starts.push(Start {
+                run,
+                deployment,
+                spec,
+                owner,
+            });
         }
     }
     starts
@@ -89,31 +103,32 @@ fn resets_state(spec: &Value, previous: Option<&Value>) -> bool {
 fn no_older_state(timeline: &Timeline<'_>) -> Vec<Finding> {
     let starts = starts(timeline);
     let mut findings = Vec::new();
-    for (index, (run, _, spec)) in starts.iter().enumerate() {
-        let earlier: Vec<_> = starts[..index]
+    for (index, start) in starts.iter().enumerate() {
+        let earlier: Vec<&Start<'_>> = starts[..index]
             .iter()
-            .filter(|(other, _, _)| {
-                other.namespace == run.namespace && other.cluster == run.cluster
-            })
+            .filter(|other| other.owner == start.owner)
             .collect();
-        let previous = earlier.last().map(|(_, _, spec)| *spec);
-        if resets_state(spec, previous) {
+        let resets = |at: usize| {
+            resets_state(
+                earlier[at].spec,
+                at.checked_sub(1).map(|before| earlier[before].spec),
+            )
+        };
+        if resets_state(start.spec, earlier.last().map(|last| last.spec)) {
             continue;
         }
         // The lineage begins with the last start that gave the state up.
         let begin = (0..earlier.len())
             .rev()
-            .find(|&at| {
-                resets_state(
-                    earlier[at].2,
-                    at.checked_sub(1).map(|before| earlier[before].2),
-                )
-            })
-            .map(|at| earlier[at].0.started);
+            .find(|&at| resets(at))
+            .map(|at| earlier[at].run.started);
+        let run = start.run;
         let newest = timeline
             .snapshots_before(&run.namespace, &run.cluster, run.started)
             .filter(|snapshot| begin.is_none_or(|begin| snapshot.completed > begin))
-            .filter(|snapshot| is_known(timeline, snapshot, run))
+            .filter(|snapshot| {
+                is_of(timeline, snapshot, start.owner) && is_known(timeline, snapshot, run)
+            })
             .max_by_key(|snapshot| snapshot.progress);
         let Some(newest) = newest else { continue };
         let progress = run.restored.as_ref().map(|restored| restored.progress);
@@ -135,6 +150,20 @@ fn no_older_state(timeline: &Timeline<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Gives the Deployment under which a snapshot was written.
+fn written_under<'h>(timeline: &Timeline<'h>, snapshot: &Snapshot) -> Option<&'h Value> {
+    let writer = timeline.history.runs.get(snapshot.run)?;
+    timeline
+        .deployment(&writer.deployment)
+        .map(|(_, deployment)| deployment)
+}
+
+/// Tells whether a snapshot is one of a resource.
+fn is_of(timeline: &Timeline<'_>, snapshot: &Snapshot, owner: &str) -> bool {
+    written_under(timeline, snapshot).and_then(|deployment| owner_of(deployment, RESOURCE))
+        == Some(owner)
 }
 
 /// Tells whether the operator could know of a snapshot before a run: it is in the status, Flink had told where it
@@ -165,9 +194,8 @@ fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
         })
     };
     let in_ha = || {
-        let writer = timeline.history.runs.get(snapshot.run);
-        let deployment = writer.and_then(|writer| timeline.deployment(&writer.deployment));
-        let spec = deployment.and_then(|(_, deployment)| timeline.spec_of(deployment));
+        let spec =
+            written_under(timeline, snapshot).and_then(|deployment| timeline.spec_of(deployment));
         !snapshot.savepoint && spec.is_some_and(is_highly_available)
     };
     stored || told() || in_ha()
@@ -176,17 +204,17 @@ fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
 fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
-    for (run, deployment, spec) in starts(timeline) {
-        let owner = crate::timeline::owner_of(deployment, RESOURCE);
+    for Start {
+        run, spec, owner, ..
+    } in starts(timeline)
+    {
         if !seen.insert(owner) {
             continue;
         }
-        let Some(path) = spec["job"]["initialSavepointPath"]
+        let path = spec["job"]["initialSavepointPath"]
             .as_str()
-            .filter(|path| !path.is_empty())
-        else {
-            continue;
-        };
+            .filter(|path| !path.is_empty());
+        let Some(path) = path else { continue };
         let from = run.restored.as_ref().map(|restored| restored.path.as_str());
         if from.is_none_or(|from| plain(from) != plain(path)) {
             let what = format!(
@@ -213,29 +241,30 @@ fn plain(path: &str) -> String {
 
 fn ended_is_ended(timeline: &Timeline<'_>) -> Vec<Finding> {
     let starts = starts(timeline);
+    let generation = |start: &Start<'_>| {
+        start.deployment["metadata"]["annotations"]
+            [flink_operator_api::names::GENERATION_ANNOTATION]
+            .clone()
+    };
     let mut findings = Vec::new();
-    for (index, (run, deployment, spec)) in starts.iter().enumerate() {
-        let same = |other: &Run| other.namespace == run.namespace && other.cluster == run.cluster;
-        let Some((_, before, _)) = starts[..index]
+    for (index, start) in starts.iter().enumerate() {
+        let run = start.run;
+        let Some(before) = starts[..index]
             .iter()
             .rev()
-            .find(|(other, _, _)| same(other))
+            .find(|other| other.owner == start.owner)
         else {
             continue;
         };
-        let generation = flink_operator_api::names::GENERATION_ANNOTATION;
-        let annotation = |object: &Value| object["metadata"]["annotations"][generation].clone();
-        let last = timeline
-            .runs_of(&run.namespace, &run.cluster)
-            .filter(|other| other.started < run.started)
-            .last();
-        let Some((end_moment, end)) = last.and_then(|last| last.ended) else {
+        let runs = timeline.runs_of(&run.namespace, &run.cluster);
+        let last = runs.filter(|other| other.started < run.started).last();
+        let Some((ended, end)) = last.and_then(|last| last.ended) else {
             continue;
         };
-        if !end.terminal() || annotation(deployment) != annotation(before) {
+        if !end.terminal() || generation(start) != generation(before) {
             continue;
         }
-        let may_restart = option_of(spec, "kubernetes.operator.job.restart.failed")
+        let may_restart = option_of(start.spec, "kubernetes.operator.job.restart.failed")
             .is_some_and(|value| value == true || value == "true");
         if end == End::Failed && may_restart {
             continue;
@@ -243,13 +272,13 @@ fn ended_is_ended(timeline: &Timeline<'_>) -> Vec<Finding> {
         let stored = timeline
             .states_before(RESOURCE, &run.namespace, &run.cluster, run.started)
             .any(|(at, resource)| {
-                at > end_moment && is_terminal(&resource["status"]["jobStatus"]["state"])
+                at > ended && is_terminal(&resource["status"]["jobStatus"]["state"])
             });
         if stored {
             let what = format!(
                 "job {} was started again after its end was stored, at generation {}",
                 run.job,
-                annotation(deployment)
+                generation(start)
             );
             findings.push(Finding::new(
                 run.started,

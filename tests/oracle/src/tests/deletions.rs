@@ -75,6 +75,15 @@ fn an_unannounced_end_is_caught() {
 }
 
 #[test]
+fn a_deploy_that_begins_again_was_announced_by_its_intent() {
+    let mut story = Story::new();
+    story.resource(stateless()).intent("at1");
+    story.create_deployment("at1");
+    story.delete_deployment();
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn a_stop_under_a_trigger_that_was_not_stored_is_caught() {
     let (mut story, _) = deployed(stateful());
     story.status(json!({ "operation": { "kind": "Stop", "trigger": { "id": "t1" } } }));

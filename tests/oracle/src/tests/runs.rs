@@ -114,6 +114,22 @@ fn a_savepoint_counts_once_an_instance_was_told_and_lived_on() {
 }
 
 #[test]
+fn a_resource_of_the_same_name_created_later_owes_nothing() {
+    let mut story = stopped_with_savepoint();
+    story.put("FlinkDeployment", "a", None);
+    story
+        .resource(stateful())
+        .change_resource(|object| object["metadata"]["uid"] = json!("r2"));
+    story.intent("at2");
+    let mut body = story.deployment_body("at2");
+    body["metadata"]["ownerReferences"][0]["uid"] = json!("r2");
+    body["metadata"]["uid"] = json!("d2");
+    story.put("Deployment", "a", Some(body));
+    story.run("d2", "a-d2", None);
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn an_initial_savepoint_that_is_passed_over_is_caught() {
     let mut story = Story::new();
     story.resource(
