@@ -139,11 +139,14 @@ impl fmt::Display for Record {
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     records: Vec<Record>,
+    /// How many records have been dropped from the front.
+    forgotten: u64,
 }
 
 impl Journal {
     pub(crate) fn open(&mut self, sent: Moment, request: Request) -> u64 {
-        let seq = u64::try_from(self.records.len()).expect("a test makes fewer requests") + 1;
+        let count = u64::try_from(self.records.len()).expect("a test makes fewer requests");
+        let seq = self.forgotten + count + 1;
         self.records.push(Record {
             seq,
             sent,
@@ -156,12 +159,21 @@ impl Journal {
         seq
     }
 
+    /// Changes a record, unless it has been dropped meanwhile.
     pub(crate) fn amend(&mut self, seq: u64, change: impl FnOnce(&mut Record)) {
-        let index = usize::try_from(seq - 1).expect("sequence numbers fit into memory");
+        let Some(index) = seq.checked_sub(self.forgotten + 1) else {
+            return;
+        };
+        let index = usize::try_from(index).expect("sequence numbers fit into memory");
         change(&mut self.records[index]);
     }
 
     pub(crate) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.forgotten += u64::try_from(self.records.len()).expect("a test makes fewer requests");
+        self.records.clear();
     }
 }

@@ -2,6 +2,27 @@
 //!
 //! [`ApiServer::wire`] is what the operator talks to; the methods of [`ApiServer`] itself are for simulated
 //! controllers and for tests, and see and change everything at once.
+//!
+//! ```
+//! use flink_operator_world::api::{ApiServer, Match, Verb};
+//! use flink_operator_world::clock::Clock;
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use kube::api::{Api, ListParams};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), kube::Error> {
+//! let server = ApiServer::new(Clock::new());
+//! let maps: Api<ConfigMap> = Api::all(server.client("operator-1"));
+//! server.control("operator-1").fail_next(Match::any().verb(Verb::List), 503);
+//! assert!(maps.list(&ListParams::default()).await.is_err());
+//! assert!(maps.list(&ListParams::default()).await?.items.is_empty());
+//! assert_eq!(server.journal_records().len(), 2);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Left out: admission (quota, service accounts), TTLs, CEL rules, and the second view of events: the two API
+//! groups of events are kept apart here.
 
 mod apply;
 mod builtin;
@@ -235,6 +256,13 @@ impl ApiServer {
     /// Forgets old changes: watches and list pages from before now are answered with 410 Gone.
     pub fn compact(&self) {
         self.state().compact();
+    }
+
+    /// Drops history and journal, for tests of long times; counting goes on. Watches that have not been told
+    /// everything are answered with 410 Gone.
+    pub fn forget(&self) {
+        self.state().forget();
+        self.journal().forget();
     }
 
     pub(crate) fn deliveries(&self) -> &Deliveries {

@@ -112,6 +112,8 @@ pub(crate) struct State {
     version: u64,
     /// Changes up to this version can no longer be watched.
     compacted: u64,
+    /// Changes up to this version are not known any more at all.
+    forgotten: u64,
     serial: u64,
     schemas: BTreeMap<&'static Kind, Arc<Schema>>,
     scales: BTreeMap<&'static Kind, ScalePaths>,
@@ -128,6 +130,7 @@ impl State {
             log: Vec::new(),
             version: 1000,
             compacted: 0,
+            forgotten: 0,
             serial: 0,
             schemas: BTreeMap::new(),
             scales: BTreeMap::new(),
@@ -147,6 +150,18 @@ impl State {
     /// Forgets the changes made so far, as far as watches and old list pages are concerned.
     pub(crate) fn compact(&mut self) {
         self.compacted = self.version;
+    }
+
+    /// Drops the log for good, and with it what a slow watch has not been told yet.
+    pub(crate) fn forget(&mut self) {
+        self.compact();
+        self.forgotten = self.version;
+        self.log.clear();
+    }
+
+    /// Tells up to which version the log has been dropped.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     pub(crate) fn log(&self) -> &[Change] {

@@ -240,15 +240,25 @@ impl Open {
         }
     }
 
-    /// Takes over the changes since the last look.
+    /// Takes over the changes since the last look; a watch that has missed some is over.
     fn fetch(&mut self) {
         let state = self.server.state();
-        self.queue.extend(
-            state
-                .since(self.plan.position)
-                .iter()
-                .filter_map(|change| self.plan.event_of(change)),
-        );
+        if self.plan.position < state.forgotten() {
+            let why = format!(
+                "too old resource version: {} ({})",
+                self.plan.position,
+                state.forgotten()
+            );
+            let object = Arc::new(ApiError::expired(why).status());
+            self.queue.push_back(Event {
+                event: EventType::Error,
+                object,
+            });
+            return;
+        }
+        let news = state.since(self.plan.position).iter();
+        self.queue
+            .extend(news.filter_map(|change| self.plan.event_of(change)));
         self.plan.position = self.plan.position.max(state.version());
     }
 
@@ -330,7 +340,11 @@ impl Open {
             }
         };
         // The type comes first, as the real server writes it: clients rely on it to read the object as it comes.
-        format!("{{\"type\":\"{}\",\"object\":{object}}}\n", event.event.word()).into()
+        format!(
+            "{{\"type\":\"{}\",\"object\":{object}}}\n",
+            event.event.word()
+        )
+        .into()
     }
 
     async fn cut_off(&mut self, cut: Cut) -> io::Error {

@@ -37,6 +37,7 @@ pub fn steps() -> Vec<Step> {
     all.extend(special::built_in());
     all.extend(rules::workloads());
     all.extend(rules::others());
+    all.extend(rules::older_events());
     all.extend(special::propagating());
     all.extend(special::leaving());
     all

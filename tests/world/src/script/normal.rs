@@ -87,6 +87,8 @@ impl Answers {
 
     fn normalise_fields(&self, fields: &mut Map<String, Value>) {
         fields.remove("managedFields");
+        // Nothing and null are the same to every reader.
+        fields.retain(|field, value| !value.is_null() || field.starts_with('/'));
         if let Some(causes) = fields.get_mut("causes").and_then(Value::as_array_mut) {
             // In no order, and what two layers find is told twice.
             causes.sort_by_key(ToString::to_string);

@@ -114,6 +114,59 @@ pub(super) fn workloads() -> Vec<Step> {
     ]
 }
 
+/// Events in their older form, which upstream writes.
+pub(super) fn older_events() -> Vec<Step> {
+    const EVENTS: &str = "/api/v1/namespaces/{ns}/events";
+    let told = |says, name: &str, change: fn(&mut Value)| {
+        let mut object = json!({
+            "apiVersion": "v1", "kind": "Event", "metadata": { "name": name },
+            "involvedObject": { "apiVersion": "v1", "kind": "ConfigMap", "name": "plain", "namespace": "{ns}" },
+            "type": "Normal", "reason": "Told", "message": "something happened", "count": 1,
+            "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z",
+            "source": { "component": "Script" },
+            "reportingComponent": "script", "reportingInstance": "script-1",
+        });
+        change(&mut object);
+        Step::post(says, EVENTS, object)
+    };
+    let count = json!({ "count": 2, "lastTimestamp": "2026-01-01T00:01:00Z", "message": "again" });
+    vec![
+        told("an older event is told", "older", |_| {}),
+        told("a second of its name is not", "older", |_| {}),
+        Step::patch(
+            "it can be counted",
+            &format!("{EVENTS}/older"),
+            Content::Merge,
+            count,
+        )
+        .only(&["/count", "/message", "/lastTimestamp"]),
+        told("an older event is where its object is", "away", |event| {
+            event["involvedObject"]["namespace"] = "default".into();
+        }),
+        told("or in the default namespace", "nowhere", |event| {
+            event["involvedObject"]["namespace"] = "".into();
+        }),
+        told("an older event may be short of words", "short", |event| {
+            event["reason"] = "".into();
+            event["message"] = "".into();
+        })
+        .only(&["/metadata/name"]),
+        told("its message may be long", "long", |event| {
+            event["message"] = "x".repeat(2000).into();
+        })
+        .only(&["/metadata/name"]),
+        told("its times are times", "times", |event| {
+            event["lastTimestamp"] = "yesterday".into();
+        })
+        .coarsely(),
+        Step::get(
+            "events are found by their object",
+            &format!("{EVENTS}?fieldSelector=involvedObject.name%3Dplain%2Creason%3DTold&limit=1"),
+        )
+        .only(&["/items/0/involvedObject/name"]),
+    ]
+}
+
 /// Everything else.
 pub(super) fn others() -> Vec<Step> {
     let told = |says, change: fn(&mut Value)| Step::post(says, EVENTS, event(change));

@@ -254,3 +254,33 @@ async fn proxied_requests_reach_whoever_answers_them() {
         "get services/proxy default/basic-rest:8081"
     );
 }
+
+/// Plays one story with faults and gives everything that was recorded of it.
+async fn story() -> String {
+    let (server, client) = server();
+    tokio::spawn(server.clone().run_garbage_collector(Duration::from_secs(1)));
+    server.on_mutation(|point| match point.number {
+        2 => Action::FailAfter(Failure::Reset),
+        3 => Action::DelayAfter(Duration::from_secs(3)),
+        _ => Action::Proceed,
+    });
+    let api = config_maps(&client);
+    for name in ["a", "b", "c"] {
+        drop(api.create(&PostParams::default(), &config_map(name)).await);
+    }
+    drop(api.list(&ListParams::default()).await);
+    server.create_namespace("other");
+    server.delete("Namespace", "", "other").unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    format!("{:#?} {:#?}", server.journal_records(), server.history())
+}
+
+#[test]
+fn the_same_story_is_the_same_to_the_byte() {
+    let tell = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(story())
+    };
+    assert_eq!(tell(), tell());
+}

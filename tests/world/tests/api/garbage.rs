@@ -154,3 +154,31 @@ async fn a_namespace_goes_when_it_is_empty() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(server.get("Namespace", "", "demo"), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_crd_waits_for_the_objects_of_its_kind() {
+    let (server, client) = server();
+    tokio::spawn(server.clone().run_garbage_collector(Duration::from_secs(1)));
+    let name = "flinkdeployments.flink.apache.org";
+    server.install_crd(&json!({
+        "metadata": { "name": name },
+        "spec": { "group": "flink.apache.org", "names": { "plural": "flinkdeployments", "kind": "FlinkDeployment" }, "versions": [] },
+    }));
+    let mut held = flink("held", &json!({}));
+    held.metadata.finalizers = Some(vec!["mine".into()]);
+    super::create(&flinks(&client), held).await;
+    server.delete("CustomResourceDefinition", "", name).unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let marked = server.get("FlinkDeployment", "default", "held").unwrap();
+    assert!(marked["metadata"]["deletionTimestamp"].is_string());
+    assert!(server.get("CustomResourceDefinition", "", name).is_some());
+    server
+        .update("FlinkDeployment", "default", "held", |held| {
+            held["metadata"]["finalizers"] = json!([]);
+        })
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(server.get("CustomResourceDefinition", "", name).is_none());
+    let status = super::refusal(flinks(&client).get("held").await);
+    assert_eq!(status.message, "404 page not found");
+}

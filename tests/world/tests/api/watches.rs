@@ -265,3 +265,29 @@ async fn metadata_can_be_watched_alone() {
     };
     assert_eq!(object.name_any(), "a");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_missed_what_is_forgotten_is_gone() {
+    let (server, client) = server();
+    let mut reports = reports(&client);
+    drain(&mut reports).await;
+    server.on_delivery(|delivery| match delivery.number {
+        1 => DeliveryAction::Delay(Duration::from_secs(30)),
+        _ => DeliveryAction::Deliver,
+    });
+    put(&server, "a", "1");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    put(&server, "b", "1");
+    server.forget();
+    assert!(server.history().is_empty() && server.journal_records().is_empty());
+    let after = drain(&mut reports).await;
+    let expected = [
+        "applied a",
+        "error",
+        "init",
+        "listed a",
+        "listed b",
+        "ready",
+    ];
+    assert_eq!(after, expected);
+}

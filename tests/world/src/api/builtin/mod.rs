@@ -18,6 +18,7 @@ use super::kinds::Kind;
 pub(crate) fn violations(kind: &Kind, object: &Value) -> Vec<Violation> {
     match (kind.group, kind.kind) {
         ("", "ConfigMap") => others::config_map(object),
+        ("", "Event") => others::older_event(object),
         ("", "Pod") => pods::pod(&object["spec"], "spec"),
         ("", "Service") => others::service(object),
         ("apps", "Deployment") => pods::deployment(object),

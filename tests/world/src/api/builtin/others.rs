@@ -92,6 +92,24 @@ pub(super) fn lease(object: &Value) -> Vec<Violation> {
     found
 }
 
+/// Lists what is wrong with an Event in its older form.
+pub(super) fn older_event(object: &Value) -> Vec<Violation> {
+    let about = object["involvedObject"]["namespace"]
+        .as_str()
+        .unwrap_or_default();
+    let home = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    // Events about objects without namespace are kept in the default one.
+    if about == home || (about.is_empty() && home == "default") {
+        return Vec::new();
+    }
+    let why = "does not match event.namespace";
+    vec![Violation::invalid(
+        "involvedObject.namespace",
+        &json!(about),
+        why,
+    )]
+}
+
 /// Lists what is wrong with an Event; the real server names the fields of its older form.
 pub(super) fn event(object: &Value) -> Vec<Violation> {
     const NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event as CoreEvent, Pod, Secret, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::api::kinds::Kind;
 pub(crate) fn conform(kind: &Kind, object: &mut Value) -> Result<Vec<String>, ApiError> {
     let decode: fn(&Value) -> serde_json::Result<Value> = match (kind.group, kind.kind) {
         ("", "ConfigMap") => through::<ConfigMap>,
+        ("", "Event") => through::<CoreEvent>,
         ("", "Pod") => through::<Pod>,
         ("", "Secret") => through::<Secret>,
         ("", "Service") => through::<Service>,
