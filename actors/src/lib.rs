@@ -5,12 +5,17 @@
 //! several instances can run in one process, and each can be dropped whole.
 
 pub mod api;
+pub mod backoff;
 pub mod clock;
 pub mod events;
 pub mod flink;
+pub mod health;
 pub mod ids;
+pub mod lanes;
 pub mod leadership;
+pub mod pace;
 pub mod pass;
 pub mod shell;
 pub mod slim;
 pub mod stores;
+pub mod tasks;
