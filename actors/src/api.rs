@@ -2,8 +2,8 @@
 //!
 //! Nothing here retries. A request that changes something is sent only while this instance leads.
 
-use crate::leadership::Leadership;
 use crate::clock::Clock;
+use crate::leadership::Leadership;
 use http::{Method, Request, StatusCode};
 use jiff::Timestamp;
 use kube::client::Body;
@@ -54,20 +54,32 @@ impl Failure {
 
     /// Says what became of an effect.
     pub fn outcome(self) -> Outcome {
-        if self.perhaps_applied { Outcome::Unknown(self.why) } else { Outcome::Refused(self.why) }
+        if self.perhaps_applied {
+            Outcome::Unknown(self.why)
+        } else {
+            Outcome::Refused(self.why)
+        }
     }
 }
 
 impl Api {
     /// Wraps a client, which must not retry.
     pub fn new(client: kube::Client, leadership: Leadership, clock: Clock) -> Self {
-        Self { client, leadership, clock, meter: None }
+        Self {
+            client,
+            leadership,
+            clock,
+            meter: None,
+        }
     }
 
     /// Reports every request to `meter`.
     #[must_use]
     pub fn metered(self, meter: std::sync::Arc<dyn ApiMeter>) -> Self {
-        Self { meter: Some(meter), ..self }
+        Self {
+            meter: Some(meter),
+            ..self
+        }
     }
 
     /// Returns the client for watches.
@@ -90,26 +102,64 @@ impl Api {
     }
 
     /// Creates an object.
-    pub async fn post(&self, path: &str, body: &Value, not_after: Option<Timestamp>) -> Result<Value, Failure> {
-        let reply = self.send("create", Method::POST, path, Some(("application/json", body)), not_after).await?;
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        not_after: Option<Timestamp>,
+    ) -> Result<Value, Failure> {
+        let reply = self
+            .send(
+                "create",
+                Method::POST,
+                path,
+                Some(("application/json", body)),
+                not_after,
+            )
+            .await?;
         parse(&reply)
     }
 
     /// Replaces an object under the resourceVersion that its body names.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let reply = self.send("update", Method::PUT, path, Some(("application/json", body)), None).await?;
+        let reply = self
+            .send(
+                "update",
+                Method::PUT,
+                path,
+                Some(("application/json", body)),
+                None,
+            )
+            .await?;
         parse(&reply)
     }
 
     /// Merges into an object.
     pub async fn merge(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let reply = self.send("patch", Method::PATCH, path, Some(("application/merge-patch+json", body)), None).await?;
+        let reply = self
+            .send(
+                "patch",
+                Method::PATCH,
+                path,
+                Some(("application/merge-patch+json", body)),
+                None,
+            )
+            .await?;
         parse(&reply)
     }
 
     /// Deletes an object under the preconditions that the options name; gone already is success.
     pub async fn delete(&self, path: &str, options: &Value) -> Result<(), Failure> {
-        match self.send("delete", Method::DELETE, path, Some(("application/json", options)), None).await {
+        match self
+            .send(
+                "delete",
+                Method::DELETE,
+                path,
+                Some(("application/json", options)),
+                None,
+            )
+            .await
+        {
             Ok(_) => Ok(()),
             Err(failure) if failure.code() == Some(404) => Ok(()),
             Err(failure) => Err(failure),
@@ -133,7 +183,10 @@ impl Api {
         let answer = tokio::time::timeout(DEADLINE, self.exchange(request)).await;
         let result = match answer {
             Ok(result) => result,
-            Err(_) => Err(Failure { why: Why::TimedOut, perhaps_applied: true }),
+            Err(_) => Err(Failure {
+                why: Why::TimedOut,
+                perhaps_applied: true,
+            }),
         };
         if let Some(meter) = &self.meter {
             let code = match &result {
@@ -148,13 +201,24 @@ impl Api {
         }
         // A 5xx may come from something in between, after the server acted.
         let perhaps_applied = mutates && status.is_server_error();
-        Err(Failure { why: Why::Status { code: status.as_u16(), message: message(&bytes) }, perhaps_applied })
+        Err(Failure {
+            why: Why::Status {
+                code: status.as_u16(),
+                message: message(&bytes),
+            },
+            perhaps_applied,
+        })
     }
 
     /// The last look before a change leaves: leadership and time.
     fn may_send(&self, not_after: Option<Timestamp>) -> Result<(), Failure> {
-        let not_sent = |why: String| Failure { why: Why::NotSent(why), perhaps_applied: false };
-        self.leadership.permit().map_err(|denied| not_sent(denied.to_string()))?;
+        let not_sent = |why: String| Failure {
+            why: Why::NotSent(why),
+            perhaps_applied: false,
+        };
+        self.leadership
+            .permit()
+            .map_err(|denied| not_sent(denied.to_string()))?;
         match not_after {
             Some(limit) if self.clock.now() > limit => Err(not_sent("its time is over".to_owned())),
             Some(_) | None => Ok(()),
@@ -162,18 +226,32 @@ impl Api {
     }
 
     async fn exchange(&self, request: Request<Body>) -> Result<(StatusCode, Vec<u8>), Failure> {
-        let response = self.client.send(request).await.map_err(|error| transport_failure(&error))?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| transport_failure(&error))?;
         let status = response.status();
         let body = http_body_util::Limited::new(response.into_body(), LONGEST_REPLY);
         let bytes = http_body_util::BodyExt::collect(body)
             .await
-            .map_err(|_| Failure { why: Why::Closed, perhaps_applied: true })?;
+            .map_err(|_| Failure {
+                why: Why::Closed,
+                perhaps_applied: true,
+            })?;
         Ok((status, bytes.to_bytes().to_vec()))
     }
 }
 
-fn request(method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<Request<Body>, Failure> {
-    let mut builder = Request::builder().method(method).uri(path).header("accept", "application/json");
+fn request(
+    method: Method,
+    path: &str,
+    body: Option<(&str, &Value)>,
+) -> Result<Request<Body>, Failure> {
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("accept", "application/json");
     let bytes = body.map_or_else(Vec::new, |(content_type, value)| {
         builder = std::mem::take(&mut builder).header("content-type", content_type);
         value.to_string().into_bytes()
@@ -185,8 +263,10 @@ fn request(method: Method, path: &str, body: Option<(&str, &Value)>) -> Result<R
 }
 
 fn parse(reply: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(reply)
-        .map_err(|error| Failure { why: Why::NotUnderstood(error.to_string()), perhaps_applied: true })
+    serde_json::from_slice(reply).map_err(|error| Failure {
+        why: Why::NotUnderstood(error.to_string()),
+        perhaps_applied: true,
+    })
 }
 
 /// Tells a connection that never came about from one that broke.
@@ -197,25 +277,36 @@ fn transport_failure(error: &kube::Error) -> Failure {
             .downcast_ref::<std::io::Error>()
             .is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused);
         if refused {
-            return Failure { why: Why::Refused, perhaps_applied: false };
+            return Failure {
+                why: Why::Refused,
+                perhaps_applied: false,
+            };
         }
         cause = current.source();
     }
-    Failure { why: Why::Closed, perhaps_applied: true }
+    Failure {
+        why: Why::Closed,
+        perhaps_applied: true,
+    }
 }
 
 /// The server's own words, cut to a readable length.
 fn message(body: &[u8]) -> String {
     let status: Option<Value> = serde_json::from_slice(body).ok();
     let text = status.and_then(|status| status["message"].as_str().map(ToOwned::to_owned));
-    let text = text.unwrap_or_else(|| String::from_utf8_lossy(&body[..body.len().min(LONGEST_MESSAGE)]).into_owned());
+    let text = text.unwrap_or_else(|| {
+        String::from_utf8_lossy(&body[..body.len().min(LONGEST_MESSAGE)]).into_owned()
+    });
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
 /// Returns the plural in a path, which comes from the closed set of paths in this crate.
 fn resource_of(path: &str) -> &str {
     let path = path.split('?').next().unwrap_or(path);
-    let mut parts = path.split('/').skip_while(|part| *part != "namespaces").skip(2);
+    let mut parts = path
+        .split('/')
+        .skip_while(|part| *part != "namespaces")
+        .skip(2);
     parts.next().unwrap_or("other")
 }
 
@@ -225,9 +316,18 @@ mod tests {
 
     #[test]
     fn requests_are_counted_by_plural() {
-        assert_eq!(resource_of("/apis/apps/v1/namespaces/a/deployments/b"), "deployments");
-        assert_eq!(resource_of("/api/v1/namespaces/a/pods?labelSelector=app%3Db"), "pods");
-        assert_eq!(resource_of("/apis/flink.apache.org/v1beta1/namespaces/a/flinkdeployments/b/status"), "flinkdeployments");
+        assert_eq!(
+            resource_of("/apis/apps/v1/namespaces/a/deployments/b"),
+            "deployments"
+        );
+        assert_eq!(
+            resource_of("/api/v1/namespaces/a/pods?labelSelector=app%3Db"),
+            "pods"
+        );
+        assert_eq!(
+            resource_of("/apis/flink.apache.org/v1beta1/namespaces/a/flinkdeployments/b/status"),
+            "flinkdeployments"
+        );
         assert_eq!(resource_of("/version"), "other");
     }
 }

@@ -33,14 +33,25 @@ struct Event {
 /// Makes a bounded queue of events and the task that empties it.
 pub fn queue(api: Api, clock: Clock, instance: impl Into<String>) -> (EventSink, EventSender) {
     let (sink, queue) = mpsc::channel(QUEUE);
-    (EventSink(sink), EventSender { queue, api, clock, instance: instance.into() })
+    (
+        EventSink(sink),
+        EventSender {
+            queue,
+            api,
+            clock,
+            instance: instance.into(),
+        },
+    )
 }
 
 impl EventSink {
     /// Leaves an event. A full queue drops it: events are news, not records.
     pub fn emit(&self, meta: &Meta, notice: Notice) {
         let reason = notice.reason.clone();
-        let event = Event { meta: meta.clone(), notice };
+        let event = Event {
+            meta: meta.clone(),
+            notice,
+        };
         if self.0.try_send(event).is_err() {
             tracing::warn!(resource = %meta.key, %reason, "event dropped: the queue is full or closed");
         }
@@ -60,7 +71,9 @@ impl EventSender {
         let path = format!("/api/v1/namespaces/{namespace}/events");
         let name = name(&event.meta, &event.notice);
         let body = self.body(&name, event);
-        let Err(failure) = self.api.post(&path, &body, None).await else { return };
+        let Err(failure) = self.api.post(&path, &body, None).await else {
+            return;
+        };
         let failure = match failure.code() {
             Some(409) => match self.again(&format!("{path}/{name}"), event).await {
                 Ok(()) => return,
@@ -74,15 +87,17 @@ impl EventSender {
 
     /// Counts a repeated event instead of making another.
     async fn again(&self, path: &str, event: &Event) -> Result<(), crate::api::Failure> {
-        let Some(stored) = self.api.get(path).await? else { return Ok(()) };
+        let Some(stored) = self.api.get(path).await? else {
+            return Ok(());
+        };
         let stored: Value = serde_json::from_slice(&stored).unwrap_or_default();
         let count = stored["count"].as_i64().unwrap_or(1) + 1;
-        let patch = json!({
+        let counted = json!({
             "count": count,
             "lastTimestamp": stamp(&self.clock),
             "message": message(&event.notice),
         });
-        self.api.merge(path, &patch).await.map(|_| ())
+        self.api.merge(path, &counted).await.map(|_| ())
     }
 
     fn body(&self, name: &str, event: &Event) -> Value {
@@ -132,7 +147,13 @@ fn name(meta: &Meta, notice: &Notice) -> String {
         meta.key.name,
         meta.uid.as_str()
     );
-    let hash = text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
+    let hash = text.encode_utf16().fold(0_i32, |hash, unit| {
+        hash.wrapping_mul(31).wrapping_add(i32::from(unit))
+    });
     // Upstream writes the component as it is; names of objects are lower case, though.
-    format!("{}.{}", notice.component.to_ascii_lowercase(), hash & i32::MAX)
+    format!(
+        "{}.{}",
+        notice.component.to_ascii_lowercase(),
+        hash & i32::MAX
+    )
 }

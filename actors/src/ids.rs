@@ -22,7 +22,10 @@ pub enum IdSource {
 impl IdSource {
     /// Makes a repeatable source for simulations.
     pub fn seeded(seed: u64) -> Self {
-        Self::Seeded { seed, drawn: Arc::default() }
+        Self::Seeded {
+            seed,
+            drawn: Arc::default(),
+        }
     }
 
     /// Draws the identities of one pass.
@@ -50,14 +53,17 @@ impl IdSource {
             }
             Self::Seeded { seed, drawn } => {
                 let number = drawn.fetch_add(1, Ordering::Relaxed);
-                let mixed = u128::from(mix(seed.wrapping_add(number))) << 64 | u128::from(mix(seed.rotate_left(32) ^ number));
+                let mixed = u128::from(mix(seed.wrapping_add(number))) << 64
+                    | u128::from(mix(seed.rotate_left(32) ^ number));
                 mixed.to_be_bytes()
             }
         };
-        bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("writing to a String does not fail");
-            text
-        })
+        bytes
+            .iter()
+            .fold(String::with_capacity(32), |mut text, byte| {
+                write!(text, "{byte:02x}").expect("writing to a String does not fail");
+                text
+            })
     }
 }
 
@@ -70,7 +76,14 @@ fn mix(number: u64) -> u64 {
 }
 
 fn uuid(hex: &str) -> String {
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 #[cfg(test)]

@@ -37,12 +37,18 @@ pub enum NotLeader {
 impl Leadership {
     /// Grants the right for good: no election is configured.
     pub fn alone(clock: Clock) -> Self {
-        Self { clock, state: Arc::new(Mutex::new(State::Alone)) }
+        Self {
+            clock,
+            state: Arc::new(Mutex::new(State::Alone)),
+        }
     }
 
     /// Begins without the right, until an election is won.
     pub fn standby(clock: Clock) -> Self {
-        Self { clock, state: Arc::new(Mutex::new(State::Standby)) }
+        Self {
+            clock,
+            state: Arc::new(Mutex::new(State::Standby)),
+        }
     }
 
     /// Asks for the right, now.
@@ -77,6 +83,8 @@ impl Leadership {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

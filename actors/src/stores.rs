@@ -26,7 +26,9 @@ impl Stores {
 
     /// Returns the JobManager Deployment of a cluster.
     pub fn deployment(&self, namespace: &str, name: &str) -> Option<Deployment> {
-        self.deployments.get(&cluster(namespace, name)).map(|found| found.clone())
+        self.deployments
+            .get(&cluster(namespace, name))
+            .map(|found| found.clone())
     }
 
     /// Returns the JobManager pods of a cluster, sorted by name.
@@ -37,7 +39,10 @@ impl Stores {
 
     /// Returns the keys of all resources.
     pub fn keys(&self) -> Vec<Key> {
-        self.resources.iter().map(|entry| entry.key().clone()).collect()
+        self.resources
+            .iter()
+            .map(|entry| entry.key().clone())
+            .collect()
     }
 
     /// Stores a resource.
@@ -53,7 +58,8 @@ impl Stores {
     /// Stores a JobManager Deployment.
     pub fn put_deployment(&self, deployment: &SlimDeployment) {
         let meta = &deployment.metadata;
-        self.deployments.insert(cluster(&meta.namespace, &meta.name), deployment.facts());
+        self.deployments
+            .insert(cluster(&meta.namespace, &meta.name), deployment.facts());
     }
 
     /// Forgets a JobManager Deployment.
@@ -63,12 +69,18 @@ impl Stores {
 
     /// Returns namespace and name of all Deployments.
     pub fn deployment_names(&self) -> Vec<Cluster> {
-        self.deployments.iter().map(|entry| entry.key().clone()).collect()
+        self.deployments
+            .iter()
+            .map(|entry| entry.key().clone())
+            .collect()
     }
 
     /// Stores a JobManager pod of a cluster.
     pub fn put_pod(&self, namespace: &str, name: &str, pod: &SlimPod) {
-        let mut pods = self.job_managers.entry(cluster(namespace, name)).or_default();
+        let mut pods = self
+            .job_managers
+            .entry(cluster(namespace, name))
+            .or_default();
         pods.insert(pod.metadata.name.clone(), pod.facts());
     }
 
@@ -83,9 +95,14 @@ impl Stores {
 
     /// Returns namespace, cluster and name of all JobManager pods.
     pub fn pod_names(&self) -> Vec<(Cluster, String)> {
-        let named = |entry: dashmap::mapref::multiple::RefMulti<'_, Cluster, BTreeMap<String, Pod>>| {
-            entry.value().keys().map(|pod| (entry.key().clone(), pod.clone())).collect::<Vec<_>>()
-        };
+        let named =
+            |entry: dashmap::mapref::multiple::RefMulti<'_, Cluster, BTreeMap<String, Pod>>| {
+                entry
+                    .value()
+                    .keys()
+                    .map(|pod| (entry.key().clone(), pod.clone()))
+                    .collect::<Vec<_>>()
+            };
         self.job_managers.iter().flat_map(named).collect()
     }
 }

@@ -12,8 +12,8 @@ use flink_operator_actors::shell::{CrdSupport, Shell};
 use flink_operator_actors::slim::{SlimDeployment, SlimPod, SlimResource};
 use flink_operator_actors::stores::Stores;
 use flink_operator_world::api::ApiServer;
-use flink_operator_world::cluster::{Cluster, Settings, WorldClock};
 use flink_operator_world::clock::Clock as VirtualClock;
+use flink_operator_world::cluster::{Cluster, Settings, WorldClock};
 use operator_core::config::{Configuration, HostFiles, OperatorSettings};
 use operator_core::name::{Key, Kind};
 use serde_json::{Value, json};
@@ -42,11 +42,24 @@ impl Bench {
         let leadership = Leadership::alone(clock.clone());
         let access = Api::new(api.client("op"), leadership.clone(), clock.clone());
         let proxied = through_api_server(api.client("op"));
-        let flink = FlinkAccess::new(Way::Pod, cluster.wire("op").transport(), proxied, clock.clone());
+        let flink = FlinkAccess::new(
+            Way::Pod,
+            cluster.wire("op").transport(),
+            proxied,
+            clock.clone(),
+        );
         let (sink, sender) = events::queue(access.clone(), clock.clone(), "op");
         tokio::spawn(sender.run());
-        let base: Configuration = [("kubernetes.operator.reconcile.interval", "15 s"), ("parallelism.default", "1")].into_iter().collect();
-        let (_settings, settings) = tokio::sync::watch::channel(Arc::new(OperatorSettings::new(base, HostFiles::default())));
+        let base: Configuration = [
+            ("kubernetes.operator.reconcile.interval", "15 s"),
+            ("parallelism.default", "1"),
+        ]
+        .into_iter()
+        .collect();
+        let (_settings, settings) = tokio::sync::watch::channel(Arc::new(OperatorSettings::new(
+            base,
+            HostFiles::default(),
+        )));
         let shell = Shell {
             api: access,
             flink,
@@ -58,8 +71,17 @@ impl Bench {
             events: sink,
             crd: CrdSupport::default(),
         };
-        let key = Key { kind: Kind::FlinkDeployment, namespace: "default".into(), name: "basic".into() };
-        Self { api, cluster, shell, key }
+        let key = Key {
+            kind: Kind::FlinkDeployment,
+            namespace: "default".into(),
+            name: "basic".into(),
+        };
+        Self {
+            api,
+            cluster,
+            shell,
+            key,
+        }
     }
 
     fn create(&self, change: impl FnOnce(&mut Value)) {
@@ -79,7 +101,9 @@ impl Bench {
     }
 
     fn edit(&self, change: impl FnOnce(&mut Value)) {
-        self.api.update("FlinkDeployment", "default", "basic", change).unwrap();
+        self.api
+            .update("FlinkDeployment", "default", "basic", change)
+            .unwrap();
     }
 
     fn resource(&self) -> Option<Value> {
@@ -124,11 +148,18 @@ impl Bench {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("not {what} within two minutes: {:#}", self.resource().map_or(Value::Null, |resource| resource["status"].clone()));
+        panic!(
+            "not {what} within two minutes: {:#}",
+            self.resource()
+                .map_or(Value::Null, |resource| resource["status"].clone())
+        );
     }
 
     async fn until_state(&self, state: &str) {
-        self.until(state, |resource| resource.is_some_and(|resource| resource["status"]["lifecycleState"] == state)).await;
+        self.until(state, |resource| {
+            resource.is_some_and(|resource| resource["status"]["lifecycleState"] == state)
+        })
+        .await;
     }
 
     fn requests(&self) -> usize {
@@ -148,18 +179,25 @@ async fn one_life_from_creation_to_deletion() {
     println!("requests until STABLE: {before}");
     let first = bench.resource().unwrap();
     bench.edit(|object| object["spec"]["job"]["parallelism"] = json!(4));
-    bench.until("upgraded", |resource| {
-        let status = &resource.unwrap()["status"];
-        status["lifecycleState"] == "STABLE" && status["observedGeneration"] == 2
-    })
-    .await;
-    assert_ne!(bench.resource().unwrap()["status"]["jobStatus"]["jobId"], first["status"]["jobStatus"]["jobId"]);
+    bench
+        .until("upgraded", |resource| {
+            let status = &resource.unwrap()["status"];
+            status["lifecycleState"] == "STABLE" && status["observedGeneration"] == 2
+        })
+        .await;
+    assert_ne!(
+        bench.resource().unwrap()["status"]["jobStatus"]["jobId"],
+        first["status"]["jobStatus"]["jobId"]
+    );
     bench.edit(|object| object["spec"]["job"]["state"] = json!("suspended"));
     bench.until_state("SUSPENDED").await;
     assert!(bench.api.get("Deployment", "default", "basic").is_none());
     bench.edit(|object| object["spec"]["job"]["state"] = json!("running"));
     bench.until_state("STABLE").await;
-    bench.api.delete("FlinkDeployment", "default", "basic").unwrap();
+    bench
+        .api
+        .delete("FlinkDeployment", "default", "basic")
+        .unwrap();
     bench.until("deleted", |resource| resource.is_none()).await;
     assert!(bench.api.list("Pod", "default").is_empty());
     assert!(bench.cluster.runs().iter().all(|run| run.ended.is_some()));
@@ -177,7 +215,12 @@ async fn a_stable_resource_costs_the_api_server_nothing() {
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_secs(15)).await;
         let report = bench.pass().await;
-        assert_eq!(report.end, End::Quiet, "{:#}", bench.resource().unwrap()["status"]);
+        assert_eq!(
+            report.end,
+            End::Quiet,
+            "{:#}",
+            bench.resource().unwrap()["status"]
+        );
     }
     assert_eq!(bench.requests(), before);
 }

@@ -53,7 +53,10 @@ impl Revisit {
 
     /// Looks again after a delay.
     pub fn after(delay: SignedDuration, why: &'static str) -> Self {
-        Self { after: Some(delay), why }
+        Self {
+            after: Some(delay),
+            why,
+        }
     }
 }
 
@@ -73,11 +76,21 @@ pub struct Notice {
 impl Notice {
     /// Makes an event of type `Normal`.
     pub fn normal(component: &'static str, reason: &str, message: impl Into<String>) -> Self {
-        Self { warning: false, reason: reason.to_owned(), component, message: message.into() }
+        Self {
+            warning: false,
+            reason: reason.to_owned(),
+            component,
+            message: message.into(),
+        }
     }
 
     /// Makes an event of type `Warning`.
     pub fn warning(component: &'static str, reason: &str, message: impl Into<String>) -> Self {
-        Self { warning: true, reason: reason.to_owned(), component, message: message.into() }
+        Self {
+            warning: true,
+            reason: reason.to_owned(),
+            component,
+            message: message.into(),
+        }
     }
 }

@@ -122,6 +122,7 @@ impl<T> Fact<T> {
     }
 
     /// Forgets the value if it is about another subject.
+    #[must_use]
     pub fn only_about(self, subject: &Subject) -> Self {
         match self {
             Self::Known(seen) if seen.subject != *subject => Self::Unknown(Why::SubjectChanged),

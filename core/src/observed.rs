@@ -85,6 +85,7 @@ pub struct Deployment {
 
 /// A pod of a cluster, slim.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools)] // independent observations, not states of one machine
 pub struct Pod {
     /// The name of the pod.
     pub name: String,
@@ -262,6 +263,7 @@ impl Observed {
     }
 
     /// Forgets Flink facts that are about other JobManagers than the ones ready now.
+    #[must_use]
     pub fn forget_strangers(mut self) -> Self {
         let subject = Subject::JobManager(self.ready_job_managers());
         let answers = &mut self.answers;

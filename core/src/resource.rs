@@ -32,7 +32,9 @@ pub struct Meta {
 impl Meta {
     /// Returns whether our finalizer is there.
     pub fn has_finalizer(&self) -> bool {
-        self.finalizers.iter().any(|name| name == self.key.kind.finalizer())
+        self.finalizers
+            .iter()
+            .any(|name| name == self.key.kind.finalizer())
     }
 }
 
@@ -79,9 +81,10 @@ impl Status {
     pub fn is_stored_in(&self, resource: &Resource) -> bool {
         match (self, &resource.body) {
             (Self::Unreadable(_), _) => true,
-            (Self::FlinkDeployment(doc), Body::FlinkDeployment { status, .. }) => {
-                status.as_ref().as_ref().is_ok_and(|stored| *stored == **doc)
-            }
+            (Self::FlinkDeployment(doc), Body::FlinkDeployment { status, .. }) => status
+                .as_ref()
+                .as_ref()
+                .is_ok_and(|stored| *stored == **doc),
         }
     }
 }
@@ -150,7 +153,10 @@ impl<T: Serialize + DeserializeOwned> Doc<T> {
 
 impl<T: Default> Default for Doc<T> {
     fn default() -> Self {
-        Self { typed: T::default(), unknown: Unknown::default() }
+        Self {
+            typed: T::default(),
+            unknown: Unknown::default(),
+        }
     }
 }
 
@@ -158,7 +164,9 @@ impl Unknown {
     /// Collects what `whole` has and `part` lacks. Lists are values, and null is absence.
     fn between(whole: &Value, part: &Value) -> Self {
         let mut unknown = Self::default();
-        let (Value::Object(whole), Value::Object(part)) = (whole, part) else { return unknown };
+        let (Value::Object(whole), Value::Object(part)) = (whole, part) else {
+            return unknown;
+        };
         for (name, value) in whole {
             match part.get(name) {
                 None if value.is_null() => {}
@@ -198,8 +206,15 @@ pub(crate) fn read<T: DeserializeOwned>(root: &str, text: &str) -> Result<T, Bro
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let inner = error.path().to_string();
-        let path = if inner == "." { root.to_owned() } else { format!("{root}.{inner}") };
-        Broken { path, problem: error.into_inner().to_string() }
+        let path = if inner == "." {
+            root.to_owned()
+        } else {
+            format!("{root}.{inner}")
+        };
+        Broken {
+            path,
+            problem: error.into_inner().to_string(),
+        }
     })
 }
 
@@ -211,7 +226,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_survive_a_change_of_known_ones() {
-        let text = r#"{"error":"old","future":{"a":1},"jobStatus":{"state":"RUNNING","newer":[2]}}"#;
+        let text =
+            r#"{"error":"old","future":{"a":1},"jobStatus":{"state":"RUNNING","newer":[2]}}"#;
         let mut doc: Doc<FlinkDeploymentStatus> = Doc::read("status", text).unwrap();
         doc.typed.error = None;
         let json = doc.to_json();
@@ -230,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_broken_field_is_named_by_its_path() {
-        let error = read::<FlinkDeploymentSpec>("spec", r#"{"job":{"parallelism":"two"}}"#).unwrap_err();
+        let error =
+            read::<FlinkDeploymentSpec>("spec", r#"{"job":{"parallelism":"two"}}"#).unwrap_err();
         assert_eq!(error.path, "spec.job.parallelism");
     }
 }

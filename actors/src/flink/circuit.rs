@@ -29,14 +29,19 @@ struct Hung {
 impl Circuits {
     /// Begins with all circuits closed.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, hung: DashMap::new() }
+        Self {
+            clock,
+            hung: DashMap::new(),
+        }
     }
 
     /// Returns whether the JobManager of a resource may be called now.
     ///
     /// An open circuit lets one caller through after its pause.
     pub fn admits(&self, key: &Key) -> bool {
-        let Some(mut hung) = self.hung.get_mut(key) else { return true };
+        let Some(mut hung) = self.hung.get_mut(key) else {
+            return true;
+        };
         if hung.times < PATIENCE {
             return true;
         }
@@ -55,7 +60,10 @@ impl Circuits {
             return;
         }
         let now = self.clock.monotonic();
-        let mut hung = self.hung.entry(key.clone()).or_insert(Hung { times: 0, next_try: now });
+        let mut hung = self.hung.entry(key.clone()).or_insert(Hung {
+            times: 0,
+            next_try: now,
+        });
         hung.times = hung.times.saturating_add(1);
         hung.next_try = now + pause(hung.times);
     }

@@ -1,6 +1,8 @@
 //! From Flink's words to the core's facts.
 
-use flink_rest::{CheckpointStatistics, ClusterConfig, JobExceptions, JobOverview, JobState, UnixMillis};
+use flink_rest::{
+    CheckpointStatistics, ClusterConfig, JobExceptions, JobOverview, JobState, UnixMillis,
+};
 use jiff::Timestamp;
 use operator_core::fact::Why;
 use operator_core::name::JobId;
@@ -27,19 +29,34 @@ pub fn job(entry: &JobOverview) -> Job {
 /// Converts checkpoint statistics; what is discarded or has no path is no restore point.
 pub fn checkpoints(statistics: &CheckpointStatistics) -> Checkpoints {
     let latest = &statistics.latest;
-    let listed = [&latest.completed, &latest.savepoint].into_iter().flatten().chain(&statistics.history);
-    let newest = listed.filter(|one| one.restore_path().is_some()).max_by_key(|one| one.id);
+    let listed = [&latest.completed, &latest.savepoint]
+        .into_iter()
+        .flatten()
+        .chain(&statistics.history);
+    let newest = listed
+        .filter(|one| one.restore_path().is_some())
+        .max_by_key(|one| one.id);
     Checkpoints {
         newest: newest.and_then(|one| {
             Some(Checkpoint {
                 id: i64::try_from(one.id).ok()?,
                 path: one.restore_path()?.to_owned(),
                 savepoint: one.is_savepoint,
-                at: one.trigger_timestamp.map(millis).and_then(|at| Timestamp::from_millisecond(at).ok()),
+                at: one
+                    .trigger_timestamp
+                    .map(millis)
+                    .and_then(|at| Timestamp::from_millisecond(at).ok()),
             })
         }),
-        restored_id: latest.restored.as_ref().and_then(|restored| i64::try_from(restored.id).ok()),
-        state_size: latest.completed.as_ref().and_then(|one| one.state_size).and_then(|size| i64::try_from(size).ok()),
+        restored_id: latest
+            .restored
+            .as_ref()
+            .and_then(|restored| i64::try_from(restored.id).ok()),
+        state_size: latest
+            .completed
+            .as_ref()
+            .and_then(|one| one.state_size)
+            .and_then(|size| i64::try_from(size).ok()),
     }
 }
 
@@ -53,11 +70,21 @@ pub fn flink_info(config: &ClusterConfig) -> FlinkInfo {
 
 /// Finds the cause of a failure: the newest entry, cut to a readable length.
 pub fn root_cause(exceptions: &JobExceptions) -> Option<String> {
-    let newest = exceptions.history.entries.first().map(|entry| entry.stacktrace.clone());
-    let trace = newest.or_else(|| exceptions.root_exception.clone()).filter(|trace| !trace.is_empty())?;
+    let newest = exceptions
+        .history
+        .entries
+        .first()
+        .map(|entry| entry.stacktrace.clone());
+    let trace = newest
+        .or_else(|| exceptions.root_exception.clone())
+        .filter(|trace| !trace.is_empty())?;
     let innermost = flink_rest::innermost_cause(&trace).to_owned();
     let first = trace.lines().next().unwrap_or_default();
-    let text = if first.contains(&innermost) { first.to_owned() } else { format!("{first}; caused by: {innermost}") };
+    let text = if first.contains(&innermost) {
+        first.to_owned()
+    } else {
+        format!("{first}; caused by: {innermost}")
+    };
     Some(text.chars().take(LONGEST_CAUSE).collect())
 }
 
@@ -67,9 +94,10 @@ pub fn why(error: &flink_rest::Error) -> Why {
         flink_rest::Error::Refused { .. } => Why::Refused,
         flink_rest::Error::TimedOut { .. } => Why::TimedOut,
         flink_rest::Error::Closed { .. } => Why::Closed,
-        flink_rest::Error::Status { status, cause, .. } => {
-            Why::Status { code: status.as_u16(), message: cause.to_string() }
-        }
+        flink_rest::Error::Status { status, cause, .. } => Why::Status {
+            code: status.as_u16(),
+            message: cause.clone(),
+        },
         flink_rest::Error::TooLarge { .. } | flink_rest::Error::NotUnderstood { .. } => {
             Why::NotUnderstood(error.to_string())
         }
@@ -82,12 +110,19 @@ fn millis(at: UnixMillis) -> i64 {
 }
 
 /// Converts the state of a savepoint or stop; an id that is not known is an answer, too.
-pub fn trigger(status: Result<flink_rest::Operation<String>, flink_rest::Error>) -> Result<Trigger, Why> {
+pub fn trigger(
+    status: Result<flink_rest::Operation<String>, flink_rest::Error>,
+) -> Result<Trigger, Why> {
     match status {
         Ok(flink_rest::Operation::InProgress) => Ok(Trigger::InProgress),
         Ok(flink_rest::Operation::Done(location)) => Ok(Trigger::Completed(location)),
-        Ok(flink_rest::Operation::Failed(cause)) => Ok(Trigger::Failed(cause.innermost().to_owned())),
-        Err(flink_rest::Error::Status { reason: flink_rest::Reason::OperationNotFound, .. }) => Ok(Trigger::NotFound),
+        Ok(flink_rest::Operation::Failed(cause)) => {
+            Ok(Trigger::Failed(cause.innermost().to_owned()))
+        }
+        Err(flink_rest::Error::Status {
+            reason: flink_rest::Reason::OperationNotFound,
+            ..
+        }) => Ok(Trigger::NotFound),
         Err(error) => Err(why(&error)),
     }
 }

@@ -35,7 +35,9 @@ impl std::str::FromStr for Way {
             "service" => Ok(Self::Service),
             "pod" => Ok(Self::Pod),
             "proxy" => Ok(Self::Proxy),
-            other => Err(format!("\"{other}\" is no way to a JobManager: write service, pod or proxy")),
+            other => Err(format!(
+                "\"{other}\" is no way to a JobManager: write service, pod or proxy"
+            )),
         }
     }
 }
@@ -81,19 +83,32 @@ impl FlinkAccess {
         let unusable = |error: flink_rest::BadAddress| Why::NotUnderstood(error.to_string());
         match self.way {
             Way::Service => {
-                let host = Host::name(format!("{}-rest.{}.svc", key.name, key.namespace)).map_err(unusable)?;
+                let host = Host::name(format!("{}-rest.{}.svc", key.name, key.namespace))
+                    .map_err(unusable)?;
                 Ok(self.direct.job_manager(Endpoint::http(host, port)))
             }
             Way::Pod => {
-                let ready = pods.iter().find(|pod| pod.is_job_manager && pod.ready && !pod.deleting);
-                let address = ready.and_then(|pod| pod.ip.as_deref()).and_then(|ip| ip.parse::<IpAddr>().ok());
+                let ready = pods
+                    .iter()
+                    .find(|pod| pod.is_job_manager && pod.ready && !pod.deleting);
+                let address = ready
+                    .and_then(|pod| pod.ip.as_deref())
+                    .and_then(|ip| ip.parse::<IpAddr>().ok());
                 let address = address.ok_or(Why::NoJobManager)?;
                 Ok(self.direct.job_manager(Endpoint::http(address, port)))
             }
             Way::Proxy => {
                 let host = Host::name("api-server").map_err(unusable)?;
                 let service = format!("{}-rest:rest", key.name);
-                let path = ["api", "v1", "namespaces", &key.namespace, "services", &service, "proxy"];
+                let path = [
+                    "api",
+                    "v1",
+                    "namespaces",
+                    &key.namespace,
+                    "services",
+                    &service,
+                    "proxy",
+                ];
                 let endpoint = Endpoint::http(host, 80).below(path).map_err(unusable)?;
                 Ok(self.proxied.job_manager(endpoint))
             }

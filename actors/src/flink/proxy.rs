@@ -14,12 +14,23 @@ pub fn through_api_server(client: kube::Client) -> Transport {
         let client = client.clone();
         async move {
             let (mut head, body) = request.into_parts();
-            let path = head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-            head.uri = path.parse().map_err(|error| TransportError::NotHttp(format!("{error}")))?;
+            let path = head
+                .uri
+                .path_and_query()
+                .map_or("/", http::uri::PathAndQuery::as_str);
+            head.uri = path
+                .parse()
+                .map_err(|error| TransportError::NotHttp(format!("{error}")))?;
             head.headers.remove(http::header::HOST);
             let request = Request::from_parts(head, Body::from(body.to_vec()));
-            let response = client.send(request).await.map_err(|error| TransportError::Closed(innermost(&error)))?;
-            Ok(response.map(|body| body.map_err(|error| TransportError::Closed(innermost(&error)))))
+            let response = client
+                .send(request)
+                .await
+                .map_err(|error| TransportError::Closed(innermost(&error)))?;
+            Ok(
+                response
+                    .map(|body| body.map_err(|error| TransportError::Closed(innermost(&error)))),
+            )
         }
     }))
 }

@@ -32,7 +32,12 @@ struct Acting<'a> {
 }
 
 /// Carries out a decision and stores what came of it.
-pub(super) async fn carry_out(shell: &Shell, observed: &Observed, decision: Decision, now: Timestamp) -> PassReport {
+pub(super) async fn carry_out(
+    shell: &Shell,
+    observed: &Observed,
+    decision: Decision,
+    now: Timestamp,
+) -> PassReport {
     let meta = &observed.resource.meta;
     if let Status::Unreadable(broken) = &decision.status {
         return PassReport::of(End::Unreadable(broken.clone())).revisiting(decision.revisit);
@@ -65,12 +70,16 @@ impl Acting<'_> {
     /// No effects: the status is written if it differs.
     async fn store_only(&mut self, decision: Decision) -> PassReport {
         if decision.status.is_stored_in(&self.observed.resource) {
-            return PassReport::of(End::Quiet).revisiting(decision.revisit).about(&decision.status);
+            return PassReport::of(End::Quiet)
+                .revisiting(decision.revisit)
+                .about(&decision.status);
         }
         match self.put_status(&decision.status).await {
             Ok(_) => {
                 self.tell(&decision.notices);
-                PassReport::of(End::Stored).revisiting(decision.revisit).about(&decision.status)
+                PassReport::of(End::Stored)
+                    .revisiting(decision.revisit)
+                    .about(&decision.status)
             }
             Err(end) => ended(end, &decision),
         }
@@ -78,19 +87,25 @@ impl Acting<'_> {
 
     /// Stores the intent; a former leader stops here, before any effect.
     async fn intend(&mut self, decision: &Decision) -> Result<(), End> {
-        let Some(intent) = &decision.intent else { return Ok(()) };
+        let Some(intent) = &decision.intent else {
+            return Ok(());
+        };
         let reply = self.put_status(intent).await?;
         if !decision.needs_additive {
             return Ok(());
         }
         let wanted = intent.to_json().unwrap_or_default();
-        let kept = ["operation", "cluster", "lineage"].iter().all(|field| wanted.get(field) == reply["status"].get(field));
+        let kept = ["operation", "cluster", "lineage"]
+            .iter()
+            .all(|field| wanted.get(field) == reply["status"].get(field));
         let news = self.shell.crd.note(!kept);
         if kept {
             return Ok(());
         }
         if news {
-            tracing::error!("the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`");
+            tracing::error!(
+                "the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`"
+            );
         }
         let message = "the installed CRD drops status.operation, status.cluster or status.lineage, without which nothing is deployed \
                        or stopped; install this operator's CRDs (flink-operator crds apply)";
@@ -110,7 +125,10 @@ impl Acting<'_> {
                         Ok(_) => Outcome::Done(Receipt::Nothing),
                         Err(End::Unknown(why)) => Outcome::Unknown(why),
                         Err(End::Refused(why)) => Outcome::Refused(why),
-                        Err(_) => Outcome::Refused(Why::Status { code: 409, message: "conflict".to_owned() }),
+                        Err(_) => Outcome::Refused(Why::Status {
+                            code: 409,
+                            message: "conflict".to_owned(),
+                        }),
                     }
                 }
                 other => self.effect(other, created.as_ref()).await,
@@ -130,7 +148,8 @@ impl Acting<'_> {
 
     /// Stores what is settled, tells it, and says when to look again.
     async fn report(&mut self, decision: Decision, outcomes: &[Outcome]) -> PassReport {
-        let removed = decision.effects.last() == Some(&Effect::RemoveFinalizer) && outcomes.last().is_some_and(Outcome::is_done);
+        let removed = decision.effects.last() == Some(&Effect::RemoveFinalizer)
+            && outcomes.last().is_some_and(Outcome::is_done);
         let now = self.shell.clock.now();
         let status = decide::settle(self.observed, &decision, outcomes, now);
         let mut conflict = false;
@@ -139,23 +158,29 @@ impl Acting<'_> {
             conflict = self.put_status(&status).await.is_err();
         }
         self.tell(&decision.notices);
-        let report = match outcomes.last() {
-            _ if conflict => PassReport::of(End::Conflict).revisiting(Revisit::after(AFTER_CONFLICT, "conflict")),
-            Some(Outcome::Refused(Why::Status { code: 409 | 404, .. })) => {
-                PassReport::of(End::Conflict).revisiting(Revisit::after(AFTER_CONFLICT, "conflict"))
-            }
-            Some(Outcome::Refused(why)) => PassReport::of(End::Refused(why.clone())),
-            Some(Outcome::Unknown(why)) => {
-                PassReport::of(End::Unknown(why.clone())).revisiting(Revisit::after(AFTER_UNKNOWN, "unknown outcome"))
-            }
-            Some(Outcome::Done(_)) | None => PassReport::of(End::Acted).revisiting(decision.revisit),
-        };
+        let report =
+            match outcomes.last() {
+                _ if conflict => PassReport::of(End::Conflict)
+                    .revisiting(Revisit::after(AFTER_CONFLICT, "conflict")),
+                Some(Outcome::Refused(Why::Status {
+                    code: 409 | 404, ..
+                })) => PassReport::of(End::Conflict)
+                    .revisiting(Revisit::after(AFTER_CONFLICT, "conflict")),
+                Some(Outcome::Refused(why)) => PassReport::of(End::Refused(why.clone())),
+                Some(Outcome::Unknown(why)) => PassReport::of(End::Unknown(why.clone()))
+                    .revisiting(Revisit::after(AFTER_UNKNOWN, "unknown outcome")),
+                Some(Outcome::Done(_)) | None => {
+                    PassReport::of(End::Acted).revisiting(decision.revisit)
+                }
+            };
         report.about(&status).acting()
     }
 
     /// Replaces the status under the version known, and remembers the new one.
     async fn put_status(&mut self, status: &Status) -> Result<Value, End> {
-        let Some(json) = status.to_json() else { return Err(End::Conflict) };
+        let Some(json) = status.to_json() else {
+            return Err(End::Conflict);
+        };
         let meta = &self.observed.resource.meta;
         let body = json!({
             "apiVersion": "flink.apache.org/v1beta1",
@@ -170,12 +195,17 @@ impl Acting<'_> {
             "status": json,
         });
         let path = format!("{}/status", paths::resource(&meta.key));
-        let reply = self.shell.api.put(&path, &body).await.map_err(|failure| match failure.code() {
-            Some(409) => End::Conflict,
-            Some(404) => End::Gone,
-            _ if failure.perhaps_applied => End::Unknown(failure.why),
-            _ => End::Refused(failure.why),
-        })?;
+        let reply =
+            self.shell
+                .api
+                .put(&path, &body)
+                .await
+                .map_err(|failure| match failure.code() {
+                    Some(409) => End::Conflict,
+                    Some(404) => End::Gone,
+                    _ if failure.perhaps_applied => End::Unknown(failure.why),
+                    _ => End::Refused(failure.why),
+                })?;
         if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
             version.clone_into(&mut self.resource_version);
         }
@@ -186,12 +216,18 @@ impl Acting<'_> {
     /// The spec goes along unchanged in meaning: some API servers want one in a status update.
     fn spec(&self) -> Value {
         let Body::FlinkDeployment { spec, .. } = &self.observed.resource.body;
-        spec.as_ref().as_ref().ok().and_then(|spec| serde_json::to_value(spec).ok()).unwrap_or_else(|| json!({}))
+        spec.as_ref()
+            .as_ref()
+            .ok()
+            .and_then(|spec| serde_json::to_value(spec).ok())
+            .unwrap_or_else(|| json!({}))
     }
 
     fn tell(&self, notices: &[Notice]) {
         for notice in notices {
-            self.shell.events.emit(&self.observed.resource.meta, notice.clone());
+            self.shell
+                .events
+                .emit(&self.observed.resource.meta, notice.clone());
         }
     }
 
@@ -202,39 +238,81 @@ impl Acting<'_> {
             Effect::SaveStatus => Outcome::Done(Receipt::Nothing),
             Effect::AddFinalizer => self.finalizer(true).await,
             Effect::RemoveFinalizer => self.finalizer(false).await,
-            Effect::RemoveGraphs { name, uid, resource_version, keys } => {
+            Effect::RemoveGraphs {
+                name,
+                uid,
+                resource_version,
+                keys,
+            } => {
                 let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-                plain(self.remove_graphs(&path, uid.as_str(), resource_version.as_str(), keys).await)
+                plain(
+                    self.remove_graphs(&path, uid.as_str(), resource_version.as_str(), keys)
+                        .await,
+                )
             }
-            Effect::CreateDeployment { body, not_after, .. } => {
-                match api.post(&paths::deployments(namespace), body, Some(*not_after)).await {
+            Effect::CreateDeployment {
+                body, not_after, ..
+            } => {
+                match api
+                    .post(&paths::deployments(namespace), body, Some(*not_after))
+                    .await
+                {
                     Ok(created) => match created["metadata"]["uid"].as_str() {
                         Some(uid) => Outcome::Done(Receipt::Created(Uid::new(uid))),
-                        None => Outcome::Unknown(Why::NotUnderstood("the reply names no uid".to_owned())),
+                        None => Outcome::Unknown(Why::NotUnderstood(
+                            "the reply names no uid".to_owned(),
+                        )),
                     },
                     Err(failure) => failure.outcome(),
                 }
             }
-            Effect::CreateChild { kind, body, owner, not_after } => {
+            Effect::CreateChild {
+                kind,
+                body,
+                owner,
+                not_after,
+            } => {
                 let uid = match owner {
                     Owner::Seen(uid) => Some(uid),
                     Owner::JustCreated => created,
                 };
                 let Some(uid) = uid else {
-                    return Outcome::Refused(Why::NotSent("the owner has not been created".to_owned()));
+                    return Outcome::Refused(Why::NotSent(
+                        "the owner has not been created".to_owned(),
+                    ));
                 };
                 let body = owned(body, &self.observed.resource.meta.key.name, uid);
-                plain(api.post(&paths::children(namespace, *kind), &body, Some(*not_after)).await.map(|_| ()))
+                plain(
+                    api.post(&paths::children(namespace, *kind), &body, Some(*not_after))
+                        .await
+                        .map(|_| ()),
+                )
             }
             Effect::DeleteDeployment { name, uid, .. } => {
                 let options = json!({ "propagationPolicy": "Foreground", "preconditions": { "uid": uid.as_str() } });
-                plain(api.delete(&format!("{}/{name}", paths::deployments(namespace)), &options).await)
+                plain(
+                    api.delete(
+                        &format!("{}/{name}", paths::deployments(namespace)),
+                        &options,
+                    )
+                    .await,
+                )
             }
-            Effect::DeleteHaMap { name, uid, resource_version } => {
+            Effect::DeleteHaMap {
+                name,
+                uid,
+                resource_version,
+            } => {
                 let options = json!({
                     "preconditions": { "uid": uid.as_str(), "resourceVersion": resource_version.as_str() },
                 });
-                plain(api.delete(&format!("/api/v1/namespaces/{namespace}/configmaps/{name}"), &options).await)
+                plain(
+                    api.delete(
+                        &format!("/api/v1/namespaces/{namespace}/configmaps/{name}"),
+                        &options,
+                    )
+                    .await,
+                )
             }
             Effect::Cancel { job, not_after } => self.cancel(job, *not_after).await,
         }
@@ -244,12 +322,22 @@ impl Acting<'_> {
     async fn finalizer(&mut self, present: bool) -> Outcome {
         let meta = &self.observed.resource.meta;
         let ours = meta.key.kind.finalizer();
-        let mut finalizers: Vec<&str> = meta.finalizers.iter().map(String::as_str).filter(|name| *name != ours).collect();
+        let mut finalizers: Vec<&str> = meta
+            .finalizers
+            .iter()
+            .map(String::as_str)
+            .filter(|name| *name != ours)
+            .collect();
         if present {
             finalizers.push(ours);
         }
         let patch = json!({ "metadata": { "resourceVersion": self.resource_version, "finalizers": finalizers } });
-        match self.shell.api.merge(&paths::resource(&meta.key), &patch).await {
+        match self
+            .shell
+            .api
+            .merge(&paths::resource(&meta.key), &patch)
+            .await
+        {
             Ok(reply) => {
                 if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
                     version.clone_into(&mut self.resource_version);
@@ -260,9 +348,18 @@ impl Acting<'_> {
         }
     }
 
-    async fn remove_graphs(&self, path: &str, uid: &str, resource_version: &str, keys: &[String]) -> Result<(), Failure> {
+    async fn remove_graphs(
+        &self,
+        path: &str,
+        uid: &str,
+        resource_version: &str,
+        keys: &[String],
+    ) -> Result<(), Failure> {
         let gone = || Failure {
-            why: Why::Status { code: 409, message: "the ConfigMap changed since it was read".to_owned() },
+            why: Why::Status {
+                code: 409,
+                message: "the ConfigMap changed since it was read".to_owned(),
+            },
             perhaps_applied: false,
         };
         let bytes = self.shell.api.get(path).await?.ok_or_else(gone)?;
@@ -282,7 +379,12 @@ impl Acting<'_> {
     /// Asks Flink to cancel a job. Any of its usual answers leads to looking at the overview.
     async fn cancel(&self, job: &JobId, not_after: Timestamp) -> Outcome {
         let key = &self.observed.resource.meta.key;
-        let pods = self.observed.job_managers.value().cloned().unwrap_or_default();
+        let pods = self
+            .observed
+            .job_managers
+            .value()
+            .cloned()
+            .unwrap_or_default();
         let port = decide::rest_port(self.observed, self.shell.clock.now());
         let job_manager = match self.shell.flink.job_manager(key, &pods, port) {
             Ok(job_manager) => job_manager,

@@ -15,11 +15,19 @@ use operator_core::question::{Question, Wanted};
 use serde::Deserialize;
 
 /// Asks everything that is no proof; proofs need a fresh read of the resource.
-pub(super) async fn questions(shell: &Shell, observed: &mut Observed, wanted: &Wanted, now: Timestamp) {
+pub(super) async fn questions(
+    shell: &Shell,
+    observed: &mut Observed,
+    wanted: &Wanted,
+    now: Timestamp,
+) {
     let key = observed.resource.meta.key.clone();
     let pods = observed.job_managers.value().cloned().unwrap_or_default();
     let before = JobManagers::ready(&pods);
-    let of_flink: Vec<&Question> = wanted.iter().filter(|question| question.is_for_flink()).collect();
+    let of_flink: Vec<&Question> = wanted
+        .iter()
+        .filter(|question| question.is_for_flink())
+        .collect();
     let port = decide::rest_port(observed, now);
     if !of_flink.is_empty() {
         let answers = ask_flink(shell, &key, &pods, port, &of_flink).await;
@@ -30,7 +38,11 @@ pub(super) async fn questions(shell: &Shell, observed: &mut Observed, wanted: &W
         for (question, answer) in answers {
             match answer {
                 Ok(_) if changed => observed.answers.unknown(&question, Why::SubjectChanged),
-                Ok(answer) => answer.put(&mut observed.answers, Subject::JobManager(before.clone()), now),
+                Ok(answer) => answer.put(
+                    &mut observed.answers,
+                    Subject::JobManager(before.clone()),
+                    now,
+                ),
                 Err(why) => observed.answers.unknown(&question, why),
             }
         }
@@ -74,7 +86,12 @@ async fn ask_flink(
     port: u16,
     questions: &[&Question],
 ) -> Vec<(Question, Result<Answer, Why>)> {
-    let all = |why: &Why| questions.iter().map(|question| ((*question).clone(), Err(why.clone()))).collect();
+    let all = |why: &Why| {
+        questions
+            .iter()
+            .map(|question| ((*question).clone(), Err(why.clone())))
+            .collect()
+    };
     if !shell.flink.circuits().admits(key) {
         return all(&Why::CircuitOpen);
     }
@@ -95,7 +112,10 @@ async fn ask_flink(
         }
         answers.push(((*question).clone(), answer));
     }
-    shell.flink.circuits().note(key, broken != Some(Why::TimedOut));
+    shell
+        .flink
+        .circuits()
+        .note(key, broken != Some(Why::TimedOut));
     answers
 }
 
@@ -107,7 +127,10 @@ async fn call(job_manager: &JobManager, question: &Question) -> Result<Answer, W
             Ok(Answer::Jobs(jobs.iter().map(flink::job).collect()))
         }
         Question::Checkpoints(job) => {
-            let statistics = job_manager.checkpoints(id(job.as_str())?).await.map_err(why)?;
+            let statistics = job_manager
+                .checkpoints(id(job.as_str())?)
+                .await
+                .map_err(why)?;
             Ok(Answer::Checkpoints(flink::checkpoints(&statistics)))
         }
         Question::FlinkInfo => {
@@ -116,15 +139,25 @@ async fn call(job_manager: &JobManager, question: &Question) -> Result<Answer, W
         }
         Question::TaskManagers => {
             let listed = job_manager.task_managers().await.map_err(why)?;
-            Ok(Answer::TaskManagers(u32::try_from(listed.len()).unwrap_or(u32::MAX)))
+            Ok(Answer::TaskManagers(
+                u32::try_from(listed.len()).unwrap_or(u32::MAX),
+            ))
         }
         Question::RootCause(job) => {
-            let exceptions = job_manager.exceptions(id(job.as_str())?).await.map_err(why)?;
+            let exceptions = job_manager
+                .exceptions(id(job.as_str())?)
+                .await
+                .map_err(why)?;
             Ok(Answer::RootCause(flink::root_cause(&exceptions)))
         }
         Question::Trigger(job, trigger) => {
-            let trigger = trigger.as_str().parse().map_err(|_| Why::NotUnderstood("malformed trigger id".to_owned()))?;
-            let status = job_manager.savepoint_status(id(job.as_str())?, trigger).await;
+            let trigger = trigger
+                .as_str()
+                .parse()
+                .map_err(|_| Why::NotUnderstood("malformed trigger id".to_owned()))?;
+            let status = job_manager
+                .savepoint_status(id(job.as_str())?, trigger)
+                .await;
             flink::trigger(status).map(Answer::Trigger)
         }
         Question::PodEvents | Question::Pods | Question::Children | Question::Ha => {
@@ -134,7 +167,8 @@ async fn call(job_manager: &JobManager, question: &Question) -> Result<Answer, W
 }
 
 fn id(text: &str) -> Result<flink_rest::JobId, Why> {
-    text.parse().map_err(|_| Why::NotUnderstood(format!("\"{text}\" is no job id")))
+    text.parse()
+        .map_err(|_| Why::NotUnderstood(format!("\"{text}\" is no job id")))
 }
 
 #[derive(Deserialize)]
@@ -152,16 +186,21 @@ async fn pod_events(shell: &Shell, key: &Key, pods: &[Pod]) -> Result<Vec<PodEve
     let lists = pods.iter().map(|pod| async move {
         let path = paths::events_of(&key.namespace, &pod.name);
         let bytes = shell.api.list(&path).await.map_err(|failure| failure.why)?;
-        let list: SlimList<EventObject> =
-            serde_json::from_slice(&bytes).map_err(|error| Why::NotUnderstood(error.to_string()))?;
+        let list: SlimList<EventObject> = serde_json::from_slice(&bytes)
+            .map_err(|error| Why::NotUnderstood(error.to_string()))?;
         Ok::<_, Why>(list.items)
     });
     let mut events = Vec::new();
     for list in join_all(lists).await {
-        events.extend(list?.into_iter().map(|event| PodEvent {
-            reason: event.reason,
-            message: event.message,
-            at: event.last_timestamp.or(event.event_time).unwrap_or_default(),
+        events.extend(list?.into_iter().map(|event| {
+            PodEvent {
+                reason: event.reason,
+                message: event.message,
+                at: event
+                    .last_timestamp
+                    .or(event.event_time)
+                    .unwrap_or_default(),
+            }
         }));
     }
     Ok(events)

@@ -14,6 +14,10 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use std::collections::BTreeMap;
 
+/// The keys of a map whose values are skipped over unread.
+#[allow(clippy::zero_sized_map_values)] // the point: values are not built
+type Keys = BTreeMap<String, IgnoredAny>;
+
 /// What a fresh read brought.
 pub(super) enum Read {
     There(Box<Observed>),
@@ -33,7 +37,12 @@ pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: T
         shell.api.get(&resource_path),
         shell.api.get(&deployment_path),
         list_if::<SlimPod>(shell, &key, "pods", wants(&Question::Pods)),
-        list_if::<SlimConfigMap>(shell, &key, "configmaps", wants(&Question::Children) || wants(&Question::Ha)),
+        list_if::<SlimConfigMap>(
+            shell,
+            &key,
+            "configmaps",
+            wants(&Question::Children) || wants(&Question::Ha)
+        ),
         list_if::<Bare>(shell, &key, "services", wants(&Question::Children)),
     );
     let resource: SlimResource = match resource {
@@ -60,7 +69,11 @@ pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: T
         let pods = pods.map(|pods| pods.iter().map(SlimPod::facts).collect::<Vec<Pod>>());
         observed.job_managers = match &pods {
             Ok(pods) => {
-                let job_managers = pods.iter().filter(|pod| pod.is_job_manager).cloned().collect();
+                let job_managers = pods
+                    .iter()
+                    .filter(|pod| pod.is_job_manager)
+                    .cloned()
+                    .collect();
                 Fact::known(job_managers, of_resource.clone(), now)
             }
             Err(why) => Fact::Unknown(why.clone()),
@@ -68,18 +81,28 @@ pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: T
         observed.answers.pods = fact(pods);
     }
     if let Some(config_maps) = config_maps {
-        let services = services.unwrap_or(Err(Why::NotUnderstood("Services were not asked for".to_owned())));
+        let services = services.unwrap_or(Err(Why::NotUnderstood(
+            "Services were not asked for".to_owned(),
+        )));
         observed.answers.ha = match ha_maps(shell, &key, &config_maps).await {
             Ok(maps) => {
-                let subject = Subject::Ha { resource: observed.resource.meta.uid.clone(), asked_at: now };
+                let subject = Subject::Ha {
+                    resource: observed.resource.meta.uid.clone(),
+                    asked_at: now,
+                };
                 Fact::known(maps, subject, now)
             }
             Err(why) => Fact::Unknown(why),
         };
-        observed.answers.children = answer(children(&key, config_maps, services), &of_resource, now);
+        observed.answers.children =
+            answer(children(&key, config_maps, services), &of_resource, now);
     }
     let mut observed = observed.forget_strangers();
-    let of_flink: Wanted = asked.iter().filter(|question| !question.is_proof()).cloned().collect();
+    let of_flink: Wanted = asked
+        .iter()
+        .filter(|question| !question.is_proof())
+        .cloned()
+        .collect();
     let missing = observed.missing(&of_flink);
     ask::questions(shell, &mut observed, &missing, now).await;
     Read::There(Box::new(observed))
@@ -108,16 +131,28 @@ fn deployment_fact(
 }
 
 /// Lists what carries the labels of a cluster, if it is wanted.
-async fn list_if<T: DeserializeOwned>(shell: &Shell, key: &Key, plural: &str, wanted: bool) -> Option<Result<Vec<T>, Why>> {
+async fn list_if<T: DeserializeOwned>(
+    shell: &Shell,
+    key: &Key,
+    plural: &str,
+    wanted: bool,
+) -> Option<Result<Vec<T>, Why>> {
     if !wanted {
         return None;
     }
-    let bytes = match shell.api.list(&paths::of_cluster(&key.namespace, plural, &key.name)).await {
+    let bytes = match shell
+        .api
+        .list(&paths::of_cluster(&key.namespace, plural, &key.name))
+        .await
+    {
         Ok(bytes) => bytes,
         Err(failure) => return Some(Err(failure.why)),
     };
     let list: Result<SlimList<T>, _> = serde_json::from_slice(&bytes);
-    Some(list.map(|list| list.items).map_err(|error| Why::NotUnderstood(error.to_string())))
+    Some(
+        list.map(|list| list.items)
+            .map_err(|error| Why::NotUnderstood(error.to_string())),
+    )
 }
 
 /// An object of which only the metadata counts.
@@ -133,7 +168,7 @@ struct SlimConfigMap {
     #[serde(default)]
     metadata: SlimMeta,
     #[serde(default)]
-    data: Option<BTreeMap<String, IgnoredAny>>,
+    data: Option<Keys>,
 }
 
 impl SlimConfigMap {
@@ -143,7 +178,12 @@ impl SlimConfigMap {
             uid: Uid::new(&self.metadata.uid),
             resource_version: ResourceVersion::new(&self.metadata.resource_version),
             deleting: self.metadata.deletion_timestamp.is_some(),
-            keys: self.data.iter().flatten().map(|(name, _)| name.clone()).collect(),
+            keys: self
+                .data
+                .iter()
+                .flatten()
+                .map(|(name, _)| name.clone())
+                .collect(),
         }
     }
 }
@@ -152,17 +192,28 @@ impl SlimConfigMap {
 ///
 /// Flink 1.13 labels its ConfigMap with a later write, so that a list can miss it: the one that
 /// holds the graphs there is read by name as well.
-async fn ha_maps(shell: &Shell, key: &Key, config_maps: &Result<Vec<SlimConfigMap>, Why>) -> Result<Vec<HaMap>, Why> {
+async fn ha_maps(
+    shell: &Shell,
+    key: &Key,
+    config_maps: &Result<Vec<SlimConfigMap>, Why>,
+) -> Result<Vec<HaMap>, Why> {
     let listed = config_maps.as_ref().map_err(Clone::clone)?;
     let of_flink = |map: &&SlimConfigMap| ha::is_ha_name(&key.name, &map.metadata.name);
-    let mut maps: Vec<HaMap> = listed.iter().filter(of_flink).map(SlimConfigMap::ha_map).collect();
+    let mut maps: Vec<HaMap> = listed
+        .iter()
+        .filter(of_flink)
+        .map(SlimConfigMap::ha_map)
+        .collect();
     let dispatcher = format!("{}-dispatcher-leader", key.name);
     let old = maps.iter().any(|map| map.name.ends_with("-leader"));
     if old && !maps.iter().any(|map| map.name == dispatcher) {
-        let path = format!("{}/{dispatcher}", paths::children(&key.namespace, ChildKind::ConfigMap));
+        let path = format!(
+            "{}/{dispatcher}",
+            paths::children(&key.namespace, ChildKind::ConfigMap)
+        );
         if let Some(bytes) = shell.api.get(&path).await.map_err(|failure| failure.why)? {
-            let map: SlimConfigMap =
-                serde_json::from_slice(&bytes).map_err(|error| Why::NotUnderstood(error.to_string()))?;
+            let map: SlimConfigMap = serde_json::from_slice(&bytes)
+                .map_err(|error| Why::NotUnderstood(error.to_string()))?;
             maps.push(map.ha_map());
         }
     }
@@ -176,16 +227,35 @@ fn children(
     services: Result<Vec<Bare>, Why>,
 ) -> Result<Vec<Child>, Why> {
     let id = &key.name;
-    let child = |kind: ChildKind, meta: SlimMeta| Child { kind, owners: meta.owners(), name: meta.name, uid: meta.uid };
-    let is_config = |meta: &SlimMeta| {
-        ["flink-config-", "pod-template-", "hadoop-config-", "kerberos-krb5conf-"]
-            .iter()
-            .any(|prefix| meta.name.strip_prefix(prefix) == Some(id))
+    let child = |kind: ChildKind, meta: SlimMeta| Child {
+        kind,
+        owners: meta.owners(),
+        name: meta.name,
+        uid: meta.uid,
     };
-    let is_service = |meta: &SlimMeta| meta.name == *id || meta.name.strip_suffix("-rest") == Some(id);
-    let config_maps = config_maps?.into_iter().map(|map| map.metadata).filter(is_config);
-    let services = services?.into_iter().map(|service| service.metadata).filter(is_service);
-    let mut all: Vec<Child> = services.map(|meta| child(ChildKind::Service, meta)).collect();
+    let is_config = |meta: &SlimMeta| {
+        [
+            "flink-config-",
+            "pod-template-",
+            "hadoop-config-",
+            "kerberos-krb5conf-",
+        ]
+        .iter()
+        .any(|prefix| meta.name.strip_prefix(prefix) == Some(id))
+    };
+    let is_service =
+        |meta: &SlimMeta| meta.name == *id || meta.name.strip_suffix("-rest") == Some(id);
+    let config_maps = config_maps?
+        .into_iter()
+        .map(|map| map.metadata)
+        .filter(is_config);
+    let services = services?
+        .into_iter()
+        .map(|service| service.metadata)
+        .filter(is_service);
+    let mut all: Vec<Child> = services
+        .map(|meta| child(ChildKind::Service, meta))
+        .collect();
     all.extend(config_maps.map(|meta| child(ChildKind::ConfigMap, meta)));
     Ok(all)
 }

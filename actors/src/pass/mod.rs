@@ -104,7 +104,9 @@ enum Next {
 fn next(observed: &Observed, now: Timestamp, ids: &Ids) -> Next {
     match decide::decide(observed, now, ids) {
         Step::Ask(wanted) => {
-            let fresh = wanted.iter().any(operator_core::question::Question::is_proof);
+            let fresh = wanted
+                .iter()
+                .any(operator_core::question::Question::is_proof);
             Next::Look { wanted, fresh }
         }
         Step::Act(decision) => {
@@ -115,7 +117,10 @@ fn next(observed: &Observed, now: Timestamp, ids: &Ids) -> Next {
             if observed.origin == Origin::Server && observed.missing(&proofs).is_empty() {
                 return Next::Act(decision);
             }
-            Next::Look { wanted: proofs, fresh: true }
+            Next::Look {
+                wanted: proofs,
+                fresh: true,
+            }
         }
     }
 }

@@ -7,7 +7,10 @@ pub(super) fn resource(key: &Key) -> String {
     let plural = match key.kind {
         Kind::FlinkDeployment => "flinkdeployments",
     };
-    format!("/apis/flink.apache.org/v1beta1/namespaces/{}/{plural}/{}", key.namespace, key.name)
+    format!(
+        "/apis/flink.apache.org/v1beta1/namespaces/{}/{plural}/{}",
+        key.namespace, key.name
+    )
 }
 
 pub(super) fn deployments(namespace: &str) -> String {

@@ -86,36 +86,72 @@ pub struct Summary {
 
 impl PassReport {
     pub(super) fn of(end: End) -> Self {
-        Self { end, revisit: None, acted: false, took: Duration::ZERO, summary: None }
+        Self {
+            end,
+            revisit: None,
+            acted: false,
+            took: Duration::ZERO,
+            summary: None,
+        }
     }
 
     pub(super) fn revisiting(self, revisit: Revisit) -> Self {
-        Self { revisit: Some(revisit), ..self }
+        Self {
+            revisit: Some(revisit),
+            ..self
+        }
     }
 
     pub(super) fn acting(self) -> Self {
-        Self { acted: true, ..self }
+        Self {
+            acted: true,
+            ..self
+        }
     }
 
     pub(super) fn about(self, status: &Status) -> Self {
-        Self { summary: Summary::of(status), ..self }
+        Self {
+            summary: Summary::of(status),
+            ..self
+        }
     }
 }
 
 impl Summary {
     fn of(status: &Status) -> Option<Self> {
-        let Status::FlinkDeployment(doc) = status else { return None };
+        let Status::FlinkDeployment(doc) = status else {
+            return None;
+        };
         let typed = &doc.typed;
-        let progressing = typed.conditions.iter().flatten().find(|condition| condition.type_ == "Progressing");
+        let progressing = typed
+            .conditions
+            .iter()
+            .flatten()
+            .find(|condition| condition.type_ == "Progressing");
         let waiting = progressing.filter(|condition| condition.reason.as_deref() != Some("AtRest"));
         Some(Self {
-            lifecycle: typed.lifecycle_state.map(flink_operator_api::ResourceLifecycleState::as_str),
-            job_manager: typed.job_manager_deployment_status.map(flink_operator_api::JobManagerDeploymentStatus::as_str),
-            job: typed.job_status.as_ref().and_then(|job| job.state).map(flink_operator_api::FlinkJobState::as_str),
+            lifecycle: typed
+                .lifecycle_state
+                .map(flink_operator_api::ResourceLifecycleState::as_str),
+            job_manager: typed
+                .job_manager_deployment_status
+                .map(flink_operator_api::JobManagerDeploymentStatus::as_str),
+            job: typed
+                .job_status
+                .as_ref()
+                .and_then(|job| job.state)
+                .map(flink_operator_api::FlinkJobState::as_str),
             waiting: waiting.map(|condition| {
-                (condition.reason.clone().unwrap_or_default(), condition.message.clone().unwrap_or_default())
+                (
+                    condition.reason.clone().unwrap_or_default(),
+                    condition.message.clone().unwrap_or_default(),
+                )
             }),
-            flink_version: typed.cluster_info.as_ref().and_then(|info| info.get("flink-version")).cloned(),
+            flink_version: typed
+                .cluster_info
+                .as_ref()
+                .and_then(|info| info.get("flink-version"))
+                .cloned(),
         })
     }
 }

@@ -35,7 +35,12 @@ impl SlimDeployment {
     /// Returns the facts that decisions are made from.
     pub fn facts(&self) -> Deployment {
         let annotation = |name: &str| self.metadata.annotations.get(name).cloned();
-        let condition = |wanted: &str| self.status.conditions.iter().find(|found| found.r#type == wanted);
+        let condition = |wanted: &str| {
+            self.status
+                .conditions
+                .iter()
+                .find(|found| found.r#type == wanted)
+        };
         let never_available = condition("Available").is_some_and(|available| {
             available.status == "False"
                 && available.last_transition_time.is_some()
@@ -44,7 +49,8 @@ impl SlimDeployment {
         Deployment {
             uid: self.metadata.uid.clone(),
             owners: self.metadata.owners(),
-            generation: annotation("flinkdeployment.flink.apache.org/generation").and_then(|text| text.parse().ok()),
+            generation: annotation("flinkdeployment.flink.apache.org/generation")
+                .and_then(|text| text.parse().ok()),
             attempt: annotation(flink_operator_api::names::ATTEMPT_ANNOTATION).map(AttemptId::new),
             children_hash: annotation(flink_operator_api::names::CHILDREN_ANNOTATION),
             deleting: self.metadata.deletion_timestamp.is_some(),

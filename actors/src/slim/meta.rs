@@ -45,6 +45,9 @@ pub struct OwnerReference {
 impl SlimMeta {
     /// Returns the uids of all owners.
     pub fn owners(&self) -> Vec<String> {
-        self.owner_references.iter().map(|owner| owner.uid.clone()).collect()
+        self.owner_references
+            .iter()
+            .map(|owner| owner.uid.clone())
+            .collect()
     }
 }

@@ -77,20 +77,39 @@ impl SlimPod {
 
     /// Returns the facts that decisions are made from.
     pub fn facts(&self) -> Pod {
-        let condition = |wanted: &str| self.status.conditions.iter().find(|found| found.r#type == wanted);
+        let condition = |wanted: &str| {
+            self.status
+                .conditions
+                .iter()
+                .find(|found| found.r#type == wanted)
+        };
         let holds = |wanted: &str| condition(wanted).is_some_and(|found| found.status == "True");
         let fails = |wanted: &str| condition(wanted).is_some_and(|found| found.status == "False");
         let ready = holds("Ready");
-        let containers = self.status.init_container_statuses.iter().chain(&self.status.container_statuses);
-        let main = self.status.container_statuses.iter().find(|container| container.name == MAIN);
+        let containers = self
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&self.status.container_statuses);
+        let main = self
+            .status
+            .container_statuses
+            .iter()
+            .find(|container| container.name == MAIN);
         Pod {
             name: self.metadata.name.clone(),
             uid: self.metadata.uid.clone(),
             owners: self.metadata.owners(),
-            is_job_manager: self.metadata.labels.get("component").is_some_and(|component| component == "jobmanager"),
+            is_job_manager: self
+                .metadata
+                .labels
+                .get("component")
+                .is_some_and(|component| component == "jobmanager"),
             ip: self.status.pod_ip.clone().filter(|ip| !ip.is_empty()),
             ready,
-            ready_since: condition("Ready").filter(|_| ready).and_then(|found| found.last_transition_time),
+            ready_since: condition("Ready")
+                .filter(|_| ready)
+                .and_then(|found| found.last_transition_time),
             deleting: self.metadata.deletion_timestamp.is_some(),
             ended: matches!(self.status.phase.as_str(), "Succeeded" | "Failed"),
             restarts: main.map_or(0, |container| container.restart_count),
@@ -114,7 +133,11 @@ impl Container {
                 last_termination,
             });
         }
-        let killed = self.state.terminated.as_ref().filter(|ended| ended.reason == "OOMKilled")?;
+        let killed = self
+            .state
+            .terminated
+            .as_ref()
+            .filter(|ended| ended.reason == "OOMKilled")?;
         Some(ContainerTrouble {
             container: self.name.clone(),
             reason: killed.reason.clone(),
@@ -127,7 +150,11 @@ impl Container {
 impl Terminated {
     fn text(&self) -> String {
         let message = self.message.trim();
-        if message.is_empty() { format!("{} with exit code {}", self.reason, self.exit_code) } else { message.to_owned() }
+        if message.is_empty() {
+            format!("{} with exit code {}", self.reason, self.exit_code)
+        } else {
+            message.to_owned()
+        }
     }
 }
 
@@ -149,8 +176,14 @@ mod tests {
         }))
         .unwrap();
         let facts = pod.facts();
-        assert_eq!((facts.restarts, facts.ready, facts.is_job_manager), (3, false, true));
-        assert_eq!(facts.troubles[0].last_termination.as_deref(), Some("Error with exit code 2"));
+        assert_eq!(
+            (facts.restarts, facts.ready, facts.is_job_manager),
+            (3, false, true)
+        );
+        assert_eq!(
+            facts.troubles[0].last_termination.as_deref(),
+            Some("Error with exit code 2")
+        );
     }
 
     #[test]

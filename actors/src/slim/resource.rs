@@ -23,7 +23,11 @@ pub struct SlimResource {
 impl SlimResource {
     /// Returns the key under which the resource is managed.
     pub fn key(&self, kind: Kind) -> Key {
-        Key { kind, namespace: self.metadata.namespace.clone(), name: self.metadata.name.clone() }
+        Key {
+            kind,
+            namespace: self.metadata.namespace.clone(),
+            name: self.metadata.name.clone(),
+        }
     }
 
     /// Parses the resource. A part that cannot be read is kept as the reason.

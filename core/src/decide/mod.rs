@@ -30,7 +30,12 @@ pub fn decide(observed: &Observed, now: Timestamp, ids: &Ids) -> Step {
 ///
 /// Starts from the decision's intent; `outcomes` are those of the effects carried out so far, in
 /// order, and end at the first that was not done.
-pub fn settle(observed: &Observed, decision: &Decision, outcomes: &[Outcome], now: Timestamp) -> Status {
+pub fn settle(
+    observed: &Observed,
+    decision: &Decision,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> Status {
     match &observed.resource.body {
         Body::FlinkDeployment { .. } => deployment::settle(observed, decision, outcomes, now),
     }

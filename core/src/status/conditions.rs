@@ -172,7 +172,12 @@ pub struct Wished {
 /// Merges conditions into the stored list.
 ///
 /// The time of the last transition moves only when the status does; types of others are kept.
-pub fn merge(stored: &[Condition], wished: Vec<Wished>, generation: i64, now: Timestamp) -> Vec<Condition> {
+pub fn merge(
+    stored: &[Condition],
+    wished: Vec<Wished>,
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut merged: Vec<Condition> = stored
         .iter()
         .filter(|old| wished.iter().all(|new| new.type_ != old.type_))
@@ -180,7 +185,11 @@ pub fn merge(stored: &[Condition], wished: Vec<Wished>, generation: i64, now: Ti
         .collect();
     for new in wished {
         let old = stored.iter().find(|old| old.type_ == new.type_);
-        let status = if new.holds { ConditionStatus::True } else { ConditionStatus::False };
+        let status = if new.holds {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        };
         let since = old
             .filter(|old| old.status == Some(status))
             .and_then(|old| old.last_transition_time.clone())

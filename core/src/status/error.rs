@@ -24,10 +24,18 @@ pub const JOB_NOT_FOUND: &str = "Job Not Found";
 impl Problem {
     fn class(self) -> &'static str {
         match self {
-            Self::Validation => "org.apache.flink.kubernetes.operator.exception.ValidationException",
-            Self::Reconciliation => "org.apache.flink.kubernetes.operator.exception.ReconciliationException",
-            Self::DeploymentFailed => "org.apache.flink.kubernetes.operator.exception.DeploymentFailedException",
-            Self::MissingJobManager => "org.apache.flink.kubernetes.operator.exception.MissingJobManagerException",
+            Self::Validation => {
+                "org.apache.flink.kubernetes.operator.exception.ValidationException"
+            }
+            Self::Reconciliation => {
+                "org.apache.flink.kubernetes.operator.exception.ReconciliationException"
+            }
+            Self::DeploymentFailed => {
+                "org.apache.flink.kubernetes.operator.exception.DeploymentFailedException"
+            }
+            Self::MissingJobManager => {
+                "org.apache.flink.kubernetes.operator.exception.MissingJobManagerException"
+            }
         }
     }
 }

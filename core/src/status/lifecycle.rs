@@ -20,7 +20,11 @@ pub fn of(status: &FlinkDeploymentStatus, recorded: Option<&Recorded>) -> State 
     }
     let error = status.error.as_deref().unwrap_or_default();
     let Some(recorded) = recorded else {
-        return if error.is_empty() { State::Created } else { State::Failed };
+        return if error.is_empty() {
+            State::Created
+        } else {
+            State::Failed
+        };
     };
     let reconciliation = status.reconciliation_status.as_ref();
     let state = reconciliation.and_then(|r| r.state);
@@ -38,19 +42,28 @@ pub fn of(status: &FlinkDeploymentStatus, recorded: Option<&Recorded>) -> State 
         job_manager,
         None | Some(JobManagerDeploymentStatus::Missing | JobManagerDeploymentStatus::Error)
     );
-    if job == Some(FlinkJobState::Failed) || (lost && UNRECOVERABLE.iter().any(|text| error.contains(text))) {
+    if job == Some(FlinkJobState::Failed)
+        || (lost && UNRECOVERABLE.iter().any(|text| error.contains(text)))
+    {
         return State::Failed;
     }
     if state == Some(ReconciliationState::RolledBack) {
         return State::RolledBack;
     }
-    if is_stable(status) { State::Stable } else { State::Deployed }
+    if is_stable(status) {
+        State::Stable
+    } else {
+        State::Deployed
+    }
 }
 
 /// Returns whether the deployed spec has proven itself: both recorded texts are there and equal.
 pub fn is_stable(status: &FlinkDeploymentStatus) -> bool {
-    status.reconciliation_status.as_ref().is_some_and(|reconciliation| {
-        reconciliation.last_reconciled_spec.is_some()
-            && reconciliation.last_reconciled_spec == reconciliation.last_stable_spec
-    })
+    status
+        .reconciliation_status
+        .as_ref()
+        .is_some_and(|reconciliation| {
+            reconciliation.last_reconciled_spec.is_some()
+                && reconciliation.last_reconciled_spec == reconciliation.last_stable_spec
+        })
 }

@@ -32,8 +32,14 @@ pub struct Metadata {
 impl Recorded {
     /// Records a spec.
     pub fn new(spec: FlinkDeploymentSpec, first_deployment: bool) -> Self {
-        let metadata = Metadata { api_version: "flink.apache.org/v1beta1".to_owned(), first_deployment };
-        Self { spec, metadata: Some(metadata) }
+        let metadata = Metadata {
+            api_version: "flink.apache.org/v1beta1".to_owned(),
+            first_deployment,
+        };
+        Self {
+            spec,
+            metadata: Some(metadata),
+        }
     }
 
     /// Decodes the text of any release: the flat form of 1.0, and the wrapped one since 1.1.
@@ -43,7 +49,10 @@ impl Recorded {
         let Some(metadata) = whole.remove("resource_metadata") else {
             whole.remove("apiVersion");
             let spec = read(ROOT, &Value::Object(whole).to_string())?;
-            return Ok(Self { spec, metadata: None });
+            return Ok(Self {
+                spec,
+                metadata: None,
+            });
         };
         let spec = whole.remove("spec").unwrap_or(Value::Null);
         Ok(Self {
@@ -54,7 +63,8 @@ impl Recorded {
 
     /// Encodes in the form that every release since 1.1 reads.
     pub fn write(&self) -> String {
-        let spec = serde_json::to_value(&self.spec).expect("a spec has text keys and finite numbers");
+        let spec =
+            serde_json::to_value(&self.spec).expect("a spec has text keys and finite numbers");
         let metadata = self.metadata.clone().unwrap_or_else(|| Metadata {
             api_version: "flink.apache.org/v1beta1".to_owned(),
             first_deployment: false,
@@ -74,10 +84,13 @@ impl Recorded {
 
     /// Returns whether nothing but the initial spec has been deployed.
     pub fn is_first_deployment(&self) -> bool {
-        self.metadata.as_ref().is_some_and(|metadata| metadata.first_deployment)
+        self.metadata
+            .as_ref()
+            .is_some_and(|metadata| metadata.first_deployment)
     }
 
     /// Sets the state of the job.
+    #[must_use]
     pub fn with_state(mut self, state: JobState) -> Self {
         if let Some(job) = &mut self.spec.job {
             job.state = state;
@@ -86,6 +99,7 @@ impl Recorded {
     }
 
     /// Sets the mode that the spec was, or will be, restored with.
+    #[must_use]
     pub fn with_mode(mut self, mode: UpgradeMode) -> Self {
         if let Some(job) = &mut self.spec.job {
             job.upgrade_mode = mode;
@@ -94,6 +108,7 @@ impl Recorded {
     }
 
     /// Says that more than the initial spec has been, or is about to be, deployed.
+    #[must_use]
     pub fn not_first(mut self) -> Self {
         if let Some(metadata) = &mut self.metadata {
             metadata.first_deployment = false;
@@ -117,10 +132,16 @@ fn with_nulls(spec: Value) -> Value {
         "autoscalerResetNonce": null,
     });
     let resource = json!({ "cpu": null, "memory": null, "ephemeralStorage": null });
-    let job_manager = json!({ "resource": null, "resources": null, "replicas": 1, "podTemplate": null });
-    let task_manager = json!({ "resource": null, "resources": null, "replicas": null, "podTemplate": null });
+    let job_manager =
+        json!({ "resource": null, "resources": null, "replicas": 1, "podTemplate": null });
+    let task_manager =
+        json!({ "resource": null, "resources": null, "replicas": null, "podTemplate": null });
     overlay(&mut whole, spec);
-    for (field, defaults) in [("job", job), ("jobManager", job_manager), ("taskManager", task_manager)] {
+    for (field, defaults) in [
+        ("job", job),
+        ("jobManager", job_manager),
+        ("taskManager", task_manager),
+    ] {
         complete(&mut whole[field], defaults);
         if whole[field]["resource"].is_object() {
             complete(&mut whole[field]["resource"], resource.clone());
@@ -131,7 +152,9 @@ fn with_nulls(spec: Value) -> Value {
 
 /// Puts the fields of an object over those of another.
 fn overlay(under: &mut Value, over: Value) {
-    let (Value::Object(under), Value::Object(over)) = (under, over) else { return };
+    let (Value::Object(under), Value::Object(over)) = (under, over) else {
+        return;
+    };
     under.extend(over);
 }
 
@@ -159,7 +182,10 @@ mod tests {
         let value: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(value["spec"]["job"]["args"], json!([]));
         assert_eq!(value["spec"]["jobManager"]["replicas"], 1);
-        assert_eq!(value["spec"]["jobManager"]["resource"]["ephemeralStorage"], Value::Null);
+        assert_eq!(
+            value["spec"]["jobManager"]["resource"]["ephemeralStorage"],
+            Value::Null
+        );
         assert!(value["spec"].as_object().unwrap().contains_key("mode"));
     }
 

@@ -9,8 +9,11 @@ use flink_operator_api::{
 };
 
 /// Keys that the operator sets itself.
-const FORBIDDEN: [&str; 3] =
-    ["kubernetes.namespace", "kubernetes.cluster-id", "high-availability.cluster-id"];
+const FORBIDDEN: [&str; 3] = [
+    "kubernetes.namespace",
+    "kubernetes.cluster-id",
+    "high-availability.cluster-id",
+];
 /// The longest name: Flink derives names of 63 characters from it.
 const LONGEST_NAME: usize = 45;
 const LOG_FILES: [&str; 2] = ["log4j-console.properties", "logback-console.xml"];
@@ -21,7 +24,11 @@ pub(super) struct Violations(pub(super) Vec<Violation>);
 
 impl Violations {
     pub(super) fn add(&mut self, rule: &'static str, path: &str, message: impl Into<String>) {
-        self.0.push(Violation { rule, path: path.to_owned(), message: message.into() });
+        self.0.push(Violation {
+            rule,
+            path: path.to_owned(),
+            message: message.into(),
+        });
     }
 }
 
@@ -66,8 +73,11 @@ fn is_highly_available(config: &Configuration) -> bool {
 fn name(meta: &Meta, found: &mut Violations) {
     let name = meta.key.name.as_str();
     let bytes = name.as_bytes();
-    let inner = bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
-    let ends = bytes.first().is_some_and(u8::is_ascii_lowercase) && bytes.last().is_some_and(|byte| *byte != b'-');
+    let inner = bytes
+        .iter()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-');
+    let ends = bytes.first().is_some_and(u8::is_ascii_lowercase)
+        && bytes.last().is_some_and(|byte| *byte != b'-');
     if name.len() > LONGEST_NAME || !inner || !ends {
         let shown: String = name.chars().take(60).collect();
         let cut = if shown.len() < name.len() { "…" } else { "" };
@@ -90,12 +100,23 @@ fn version(spec: &FlinkDeploymentSpec, recorded: Option<&Recorded>, found: &mut 
         return;
     };
     if version < FlinkVersion::V1_13 {
-        found.add("D3", path, format!("Flink version {version} is not supported by this operator version"));
+        found.add(
+            "D3",
+            path,
+            format!("Flink version {version} is not supported by this operator version"),
+        );
     }
-    let (Some(recorded), Some(job)) = (recorded, &spec.job) else { return };
-    let Some(old) = &recorded.spec.job else { return };
+    let (Some(recorded), Some(job)) = (recorded, &spec.job) else {
+        return;
+    };
+    let Some(old) = &recorded.spec.job else {
+        return;
+    };
     let suspended = old.state == JobState::Suspended && old.upgrade_mode == UpgradeMode::LastState;
-    if suspended && job.upgrade_mode != UpgradeMode::Stateless && recorded.spec.flink_version != Some(version) {
+    if suspended
+        && job.upgrade_mode != UpgradeMode::Stateless
+        && recorded.spec.flink_version != Some(version)
+    {
         found.add("D4", path, "Changing flinkVersion after last-state suspend is not allowed. Restore your cluster with the current flinkVersion and perform the version upgrade afterwards.");
     }
 }
@@ -104,17 +125,33 @@ fn configuration(config: &Configuration, found: &mut Violations) {
     let path = |key: &str| format!("spec.flinkConfiguration.{key}");
     for key in FORBIDDEN {
         if config.text(key).is_some() {
-            found.add("D5", &path(key), format!("Forbidden Flink config key: {key}"));
+            found.add(
+                "D5",
+                &path(key),
+                format!("Forbidden Flink config key: {key}"),
+            );
         }
     }
     let rollback = options::DEPLOYMENT_ROLLBACK_ENABLED.option().key;
-    if config.get(&options::DEPLOYMENT_ROLLBACK_ENABLED).unwrap_or(false) && !is_highly_available(config) {
-        found.add("D6", &path(rollback), "HA must be enabled for rollback support.");
+    if config
+        .get(&options::DEPLOYMENT_ROLLBACK_ENABLED)
+        .unwrap_or(false)
+        && !is_highly_available(config)
+    {
+        found.add(
+            "D6",
+            &path(rollback),
+            "HA must be enabled for rollback support.",
+        );
     }
     let health = options::CLUSTER_HEALTH_CHECK_ENABLED.option().key;
     let recovery = options::JM_DEPLOYMENT_RECOVERY_ENABLED.option().key;
-    if config.get(&options::CLUSTER_HEALTH_CHECK_ENABLED).unwrap_or(false)
-        && !config.get(&options::JM_DEPLOYMENT_RECOVERY_ENABLED).unwrap_or(true)
+    if config
+        .get(&options::CLUSTER_HEALTH_CHECK_ENABLED)
+        .unwrap_or(false)
+        && !config
+            .get(&options::JM_DEPLOYMENT_RECOVERY_ENABLED)
+            .unwrap_or(true)
     {
         found.add("D7", &path(recovery), format!("Deployment recovery ({recovery}) must be enabled when cluster health check ({health}) is enabled"));
     }
@@ -128,14 +165,25 @@ fn configuration(config: &Configuration, found: &mut Violations) {
 fn ingress(meta: &Meta, spec: &FlinkDeploymentSpec, found: &mut Violations) {
     let Some(ingress) = &spec.ingress else { return };
     let path = "spec.ingress.template";
-    let Some(template) = ingress.template.as_deref().filter(|template| !template.is_empty()) else {
+    let Some(template) = ingress
+        .template
+        .as_deref()
+        .filter(|template| !template.is_empty())
+    else {
         found.add("D8", path, "Ingress template must be defined");
         return;
     };
     let filled = fill(template, &meta.key.name, &meta.key.namespace);
     let lower = filled.to_ascii_lowercase();
-    let full = if lower.starts_with("http://") || lower.starts_with("https://") { filled } else { format!("http://{filled}") };
-    if full.chars().any(|c| c.is_whitespace() || "{}<>\"\\^`|".contains(c)) {
+    let full = if lower.starts_with("http://") || lower.starts_with("https://") {
+        filled
+    } else {
+        format!("http://{filled}")
+    };
+    if full
+        .chars()
+        .any(|c| c.is_whitespace() || "{}<>\"\\^`|".contains(c))
+    {
         found.add("D9", path, format!("Unable to process the Ingress template({template}). Error: it does not make a URL: {full}"));
     }
 }
@@ -154,7 +202,10 @@ fn fill(template: &str, name: &str, namespace: &str) -> String {
 fn logging(spec: &FlinkDeploymentSpec, found: &mut Violations) {
     for key in spec.log_configuration.iter().flatten().map(|(key, _)| key) {
         if !LOG_FILES.contains(&key.as_str()) {
-            let message = format!("Invalid log config key: {key}. Allowed keys are {}", LOG_FILES.join(", "));
+            let message = format!(
+                "Invalid log config key: {key}. Allowed keys are {}",
+                LOG_FILES.join(", ")
+            );
             found.add("D10", &format!("spec.logConfiguration.{key}"), message);
         }
     }
@@ -164,15 +215,25 @@ fn state_directories(job: &JobSpec, config: &Configuration, found: &mut Violatio
     let is_set = |text: Option<String>| text.is_some_and(|text| !text.trim().is_empty());
     let checkpoints = options::CHECKPOINTS_DIR.option().key;
     let savepoints = options::SAVEPOINTS_DIR.option().key;
-    if job.upgrade_mode != UpgradeMode::Stateless && !is_set(config.find(&options::CHECKPOINTS_DIR).ok().flatten()) {
-        let message = format!("Checkpoint directory[{checkpoints}] must be defined for last-state and savepoint upgrade modes");
+    if job.upgrade_mode != UpgradeMode::Stateless
+        && !is_set(config.find(&options::CHECKPOINTS_DIR).ok().flatten())
+    {
+        let message = format!(
+            "Checkpoint directory[{checkpoints}] must be defined for last-state and savepoint upgrade modes"
+        );
         found.add("D11", "spec.job.upgradeMode", message);
     }
     if is_set(config.find(&options::SAVEPOINTS_DIR).ok().flatten()) {
         return;
     }
     if job.upgrade_mode == UpgradeMode::Savepoint {
-        found.add("D12", "spec.job.upgradeMode", format!("Job could not be upgraded with savepoint while config key[{savepoints}] is not set"));
+        found.add(
+            "D12",
+            "spec.job.upgradeMode",
+            format!(
+                "Job could not be upgraded with savepoint while config key[{savepoints}] is not set"
+            ),
+        );
     }
     if job.savepoint_trigger_nonce.is_some() {
         found.add(
@@ -184,10 +245,18 @@ fn state_directories(job: &JobSpec, config: &Configuration, found: &mut Violatio
     let path = |key: &str| format!("spec.flinkConfiguration.{key}");
     if config.has(&options::PERIODIC_SAVEPOINT_INTERVAL) {
         let key = options::PERIODIC_SAVEPOINT_INTERVAL.option().key;
-        found.add("D14", &path(key), format!("Periodic savepoints cannot be enabled when config key[{savepoints}] is not set"));
+        found.add(
+            "D14",
+            &path(key),
+            format!(
+                "Periodic savepoints cannot be enabled when config key[{savepoints}] is not set"
+            ),
+        );
     }
     if config.has(&options::JOB_UPGRADE_LAST_STATE_MAX_CHECKPOINT_AGE) {
-        let key = options::JOB_UPGRADE_LAST_STATE_MAX_CHECKPOINT_AGE.option().key;
+        let key = options::JOB_UPGRADE_LAST_STATE_MAX_CHECKPOINT_AGE
+            .option()
+            .key;
         found.add(
             "D15",
             &path(key),
@@ -197,34 +266,74 @@ fn state_directories(job: &JobSpec, config: &Configuration, found: &mut Violatio
 }
 
 fn parallelism(spec: &FlinkDeploymentSpec, job: &JobSpec, found: &mut Violations) {
-    match spec.task_manager.as_ref().and_then(|task_manager| task_manager.replicas) {
+    match spec
+        .task_manager
+        .as_ref()
+        .and_then(|task_manager| task_manager.replicas)
+    {
         Some(replicas) if replicas < 1 => {
-            found.add("D16", "spec.taskManager.replicas", "TaskManager replicas must be larger than 0");
+            found.add(
+                "D16",
+                "spec.taskManager.replicas",
+                "TaskManager replicas must be larger than 0",
+            );
         }
-        Some(_) => {}
         None if job.parallelism < 1 => {
-            found.add("D17", "spec.job.parallelism", "Job parallelism must be larger than 0");
+            found.add(
+                "D17",
+                "spec.job.parallelism",
+                "Job parallelism must be larger than 0",
+            );
         }
-        None => {}
+        Some(_) | None => {}
     }
 }
 
 fn update(spec: &FlinkDeploymentSpec, recorded: &Recorded, found: &mut Violations) {
     let old = &recorded.spec;
     match (&old.job, &spec.job) {
-        (None, Some(_)) => found.add("D27", "spec.job", "Cannot switch from session to job cluster"),
-        (Some(_), None) => found.add("D28", "spec.job", "Cannot switch from job to session cluster"),
+        (None, Some(_)) => found.add(
+            "D27",
+            "spec.job",
+            "Cannot switch from session to job cluster",
+        ),
+        (Some(_), None) => found.add(
+            "D28",
+            "spec.job",
+            "Cannot switch from job to session cluster",
+        ),
         (None, None) | (Some(_), Some(_)) => {}
     }
-    let standalone = |spec: &FlinkDeploymentSpec| spec.mode == Some(KubernetesDeploymentMode::Standalone);
+    let standalone =
+        |spec: &FlinkDeploymentSpec| spec.mode == Some(KubernetesDeploymentMode::Standalone);
     match (standalone(old), standalone(spec)) {
-        (false, true) => found.add("D29", "spec.mode", "Cannot switch from native kubernetes to standalone kubernetes cluster"),
-        (true, false) => found.add("D30", "spec.mode", "Cannot switch from standalone kubernetes to native kubernetes cluster"),
+        (false, true) => found.add(
+            "D29",
+            "spec.mode",
+            "Cannot switch from native kubernetes to standalone kubernetes cluster",
+        ),
+        (true, false) => found.add(
+            "D30",
+            "spec.mode",
+            "Cannot switch from standalone kubernetes to native kubernetes cluster",
+        ),
         (false, false) | (true, true) => {}
     }
-    let (Some(old), Some(new)) = (&old.job, &spec.job) else { return };
-    let redeploy = new.savepoint_redeploy_nonce.is_some() && new.savepoint_redeploy_nonce != old.savepoint_redeploy_nonce;
-    if redeploy && new.initial_savepoint_path.as_deref().is_none_or(|path| path.trim().is_empty()) {
-        found.add("D31", "spec.job.initialSavepointPath", "InitialSavepointPath must not be empty for savepoint redeployment");
+    let (Some(old), Some(new)) = (&old.job, &spec.job) else {
+        return;
+    };
+    let redeploy = new.savepoint_redeploy_nonce.is_some()
+        && new.savepoint_redeploy_nonce != old.savepoint_redeploy_nonce;
+    if redeploy
+        && new
+            .initial_savepoint_path
+            .as_deref()
+            .is_none_or(|path| path.trim().is_empty())
+    {
+        found.add(
+            "D31",
+            "spec.job.initialSavepointPath",
+            "InitialSavepointPath must not be empty for savepoint redeployment",
+        );
     }
 }

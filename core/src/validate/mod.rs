@@ -18,7 +18,9 @@ pub struct Violation {
 
 /// Returns all violations in one text: upstream's first message first, each with its field.
 pub fn summary(violations: &[Violation]) -> Option<String> {
-    let mut texts = violations.iter().map(|violation| format!("{} ({})", violation.message, violation.path));
+    let mut texts = violations
+        .iter()
+        .map(|violation| format!("{} ({})", violation.message, violation.path));
     let first = texts.next()?;
     Some(texts.fold(first, |all, text| format!("{all}; {text}")))
 }

@@ -11,7 +11,7 @@ use crate::status::conditions::Reason;
 use crate::status::error::{self, Problem};
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
-    FlinkDeploymentSpec, JobState, JobManagerDeploymentStatus, ReconciliationState, UpgradeMode,
+    FlinkDeploymentSpec, JobManagerDeploymentStatus, JobState, ReconciliationState, UpgradeMode,
 };
 
 /// What the current spec asks for.
@@ -53,7 +53,9 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     if let Some(step) = java_left_off(view, &mut draft, ids) {
         return step;
     }
-    let Some(recorded) = draft.recorded.clone() else { return deploy_current(view, draft, ids) };
+    let Some(recorded) = draft.recorded.clone() else {
+        return deploy_current(view, draft, ids);
+    };
     match current(view, &draft) {
         Current::Invalid(_, message) => {
             complain(&mut draft, &message);
@@ -90,7 +92,11 @@ pub(super) fn deploy_current(view: &View<'_>, mut draft: Draft, ids: &Ids) -> St
 }
 
 /// A first start from a savepoint carries state, which is not there yet.
-fn initial_savepoint(view: &View<'_>, draft: &mut Draft, spec: &FlinkDeploymentSpec) -> Option<Step> {
+fn initial_savepoint(
+    view: &View<'_>,
+    draft: &mut Draft,
+    spec: &FlinkDeploymentSpec,
+) -> Option<Step> {
     spec.job.as_ref()?.initial_savepoint_path.as_ref()?;
     announce(
         draft,
@@ -98,11 +104,21 @@ fn initial_savepoint(view: &View<'_>, draft: &mut Draft, spec: &FlinkDeploymentS
         "spec.job.initialSavepointPath asks to start from a savepoint, which this version cannot do yet; \
          nothing is deployed. Remove it to start empty",
     );
-    Some(draft.clone().rest(view, Revisit::on_change("stateful start")))
+    Some(
+        draft
+            .clone()
+            .rest(view, Revisit::on_change("stateful start")),
+    )
 }
 
 /// Compares the current spec with the deployed one.
-fn edited(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded, spec: &FlinkDeploymentSpec) -> Step {
+fn edited(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    recorded: &Recorded,
+    spec: &FlinkDeploymentSpec,
+) -> Step {
     let change = diff::diff(&recorded.spec, spec, recorded.spec.mode.unwrap_or_default());
     match change.kind {
         ChangeKind::Ignore => {
@@ -114,12 +130,17 @@ fn edited(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded, spe
         ChangeKind::Scale | ChangeKind::Upgrade | ChangeKind::SavepointRedeploy => {}
     }
     let suspended = !recorded.is_running();
-    let wants_run = spec.job.as_ref().is_none_or(|job| job.state == JobState::Running);
+    let wants_run = spec
+        .job
+        .as_ref()
+        .is_none_or(|job| job.state == JobState::Running);
     if suspended && !wants_run {
         // Carried out when it is resumed.
         return rest::at_rest(view, draft);
     }
-    if change.kind == ChangeKind::SavepointRedeploy || !keeps_no_state(view, &draft, recorded, spec, suspended) {
+    if change.kind == ChangeKind::SavepointRedeploy
+        || !keeps_no_state(view, &draft, recorded, spec, suspended)
+    {
         return stateful(view, draft, ids, recorded);
     }
     tell_change(view, &mut draft, &change);
@@ -130,12 +151,27 @@ fn edited(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded, spe
 }
 
 /// Returns whether the edit may drop the job's state: the user says so, or there is none.
-fn keeps_no_state(view: &View<'_>, draft: &Draft, recorded: &Recorded, spec: &FlinkDeploymentSpec, suspended: bool) -> bool {
-    let mode = |spec: &FlinkDeploymentSpec| spec.job.as_ref().map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
+fn keeps_no_state(
+    view: &View<'_>,
+    draft: &Draft,
+    recorded: &Recorded,
+    spec: &FlinkDeploymentSpec,
+    suspended: bool,
+) -> bool {
+    let mode = |spec: &FlinkDeploymentSpec| {
+        spec.job
+            .as_ref()
+            .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode)
+    };
     if mode(spec) == UpgradeMode::Stateless {
         return true;
     }
-    let known_state = draft.doc.typed.job_status.as_ref().is_some_and(|job| job.upgrade_savepoint_path.is_some());
+    let known_state = draft
+        .doc
+        .typed
+        .job_status
+        .as_ref()
+        .is_some_and(|job| job.upgrade_savepoint_path.is_some());
     if suspended {
         return mode(&recorded.spec) == UpgradeMode::Stateless && !known_state;
     }
@@ -144,8 +180,15 @@ fn keeps_no_state(view: &View<'_>, draft: &Draft, recorded: &Recorded, spec: &Fl
 
 /// Returns whether the JobManager has provably never been up, so that there is no state to keep.
 fn never_started(view: &View<'_>, draft: &Draft) -> bool {
-    let cluster::Identity::Ours(deployment) = cluster::identify(view, draft) else { return false };
-    let started = draft.doc.typed.job_status.as_ref().is_some_and(|job| job.start_time.is_some());
+    let cluster::Identity::Ours(deployment) = cluster::identify(view, draft) else {
+        return false;
+    };
+    let started = draft
+        .doc
+        .typed
+        .job_status
+        .as_ref()
+        .is_some_and(|job| job.start_time.is_some());
     let up = matches!(
         draft.job_manager(),
         JobManagerDeploymentStatus::Ready | JobManagerDeploymentStatus::DeployedNotReady
@@ -168,20 +211,32 @@ fn stateful(view: &View<'_>, mut draft: Draft, _ids: &Ids, recorded: &Recorded) 
 
 /// Says once per generation what changed, in upstream's words.
 fn tell_change(view: &View<'_>, draft: &mut Draft, change: &diff::SpecDiff) {
-    let told = draft.operation().is_some_and(|operation| operation.generation == view.meta.generation);
+    let told = draft
+        .operation()
+        .is_some_and(|operation| operation.generation == view.meta.generation);
     if !told {
         let message = format!("{}, starting reconciliation.", change.summary());
-        draft.notice(Notice::normal("JobManagerDeployment", "SpecChanged", message));
+        draft.notice(Notice::normal(
+            "JobManagerDeployment",
+            "SpecChanged",
+            message,
+        ));
     }
 }
 
 /// Sets a waiting reason, with a Warning when it is new.
 pub(super) fn announce(draft: &mut Draft, reason: Reason, message: &str) {
-    let known = draft.doc.typed.conditions.iter().flatten().any(|condition| {
-        condition.type_ == "Progressing"
-            && condition.reason.as_deref() == Some(reason.as_str())
-            && condition.message.as_deref() == Some(message)
-    });
+    let known = draft
+        .doc
+        .typed
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| {
+            condition.type_ == "Progressing"
+                && condition.reason.as_deref() == Some(reason.as_str())
+                && condition.message.as_deref() == Some(message)
+        });
     if !known {
         draft.notice(Notice::warning("Operator", reason.as_str(), message));
     }
@@ -190,7 +245,12 @@ pub(super) fn announce(draft: &mut Draft, reason: Reason, message: &str) {
 
 /// Reports an invalid edit; whatever runs is not disturbed.
 pub(super) fn complain(draft: &mut Draft, message: &str) {
-    draft.fail(Problem::Validation, None, message, Notice::warning("Operator", "ValidationError", message));
+    draft.fail(
+        Problem::Validation,
+        None,
+        message,
+        Notice::warning("Operator", "ValidationError", message),
+    );
     draft.degrade(Reason::InvalidSpec, message);
 }
 
@@ -212,8 +272,16 @@ fn java_left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<Step> 
     }
     if recorded.is_running() {
         // Java was ending the old cluster, or cancelling its job. Only without state may that go on here.
-        let stateless = recorded.spec.job.as_ref().is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
-        return Some(if stateless { end::begin(view, draft.clone(), ids) } else { stateful(view, draft.clone(), ids, &recorded) });
+        let stateless = recorded
+            .spec
+            .job
+            .as_ref()
+            .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
+        return Some(if stateless {
+            end::begin(view, draft.clone(), ids)
+        } else {
+            stateful(view, draft.clone(), ids, &recorded)
+        });
     }
     if let cluster::Identity::Ours(deployment) = cluster::identify(view, draft)
         && !deployment.deleting
@@ -227,7 +295,11 @@ fn java_left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<Step> 
         draft.forget_recorded();
         return Some(deploy_current(view, draft.clone(), ids));
     }
-    let stateless = recorded.spec.job.as_ref().is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
+    let stateless = recorded
+        .spec
+        .job
+        .as_ref()
+        .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
     if !stateless {
         return Some(stateful(view, draft.clone(), ids, &recorded));
     }

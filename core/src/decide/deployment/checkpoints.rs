@@ -13,15 +13,26 @@ use jiff::Timestamp;
 /// The statistics lag behind the list of jobs by up to 3 s, so that those of another life of the job
 /// may still be shown right after its start; they are taken only for a job that runs.
 pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
-    let Some(statistics) = view.observed.answers.checkpoints.value() else { return };
+    let Some(statistics) = view.observed.answers.checkpoints.value() else {
+        return;
+    };
     if draft.job_state() != Some(FlinkJobState::Running) && !draft.job_is_terminal() {
         return;
     }
     restored(draft, statistics);
-    let Some(newest) = &statistics.newest else { return };
-    let Some(lineage) = draft.status().lineage.as_mut() else { return };
-    let Some(segment) = lineage.segments.last().map(|segment| segment.number) else { return };
-    let known = lineage.newest.as_ref().map(|point| (point.segment, point.id.unwrap_or_default()));
+    let Some(newest) = &statistics.newest else {
+        return;
+    };
+    let Some(lineage) = draft.status().lineage.as_mut() else {
+        return;
+    };
+    let Some(segment) = lineage.segments.last().map(|segment| segment.number) else {
+        return;
+    };
+    let known = lineage
+        .newest
+        .as_ref()
+        .map(|point| (point.segment, point.id.unwrap_or_default()));
     if known.is_some_and(|known| (segment, newest.id) <= known) {
         return;
     }
@@ -41,9 +52,13 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
 
 /// Notes what this life of the job began with, and says so if that was not the newest state.
 fn restored(draft: &mut Draft, statistics: &Checkpoints) {
-    let Some(lineage) = draft.status().lineage.as_mut() else { return };
+    let Some(lineage) = draft.status().lineage.as_mut() else {
+        return;
+    };
     let newest = lineage.newest.clone();
-    let Some(segment) = lineage.segments.last_mut() else { return };
+    let Some(segment) = lineage.segments.last_mut() else {
+        return;
+    };
     if segment.restored_id.is_none() {
         segment.restored_id = statistics.restored_id;
     }
@@ -53,18 +68,31 @@ fn restored(draft: &mut Draft, statistics: &Checkpoints) {
     if older {
         let message = "Flink itself started the job again from an older state than the newest restore point known; \
                        see status.lineage.newest";
-        let told = draft.doc.typed.conditions.iter().flatten().any(|condition| {
-            condition.reason.as_deref() == Some(Reason::RestoredFromOlderState.as_str())
-        });
+        let told = draft
+            .doc
+            .typed
+            .conditions
+            .iter()
+            .flatten()
+            .any(|condition| {
+                condition.reason.as_deref() == Some(Reason::RestoredFromOlderState.as_str())
+            });
         draft.degrade(Reason::RestoredFromOlderState, message);
         if !told {
-            draft.notice(Notice::warning("Job", Reason::RestoredFromOlderState.as_str(), message));
+            draft.notice(Notice::warning(
+                "Job",
+                Reason::RestoredFromOlderState.as_str(),
+                message,
+            ));
         }
     }
 }
 
 fn is_due(view: &View<'_>, lineage: &Lineage) -> bool {
-    let at = lineage.newest.as_ref().and_then(|point| point.at.as_deref());
+    let at = lineage
+        .newest
+        .as_ref()
+        .and_then(|point| point.at.as_deref());
     let then = at.and_then(|at| at.parse::<Timestamp>().ok());
     then.is_none_or(|then| view.now.duration_since(then) >= view.options.checkpoint_report_interval)
 }
@@ -74,7 +102,11 @@ fn point(segment: i64, newest: &Checkpoint) -> RestorePoint {
         segment,
         id: Some(newest.id),
         path: Some(newest.path.clone()),
-        kind: if newest.savepoint { RestorePointKind::Savepoint } else { RestorePointKind::Checkpoint },
+        kind: if newest.savepoint {
+            RestorePointKind::Savepoint
+        } else {
+            RestorePointKind::Checkpoint
+        },
         at: newest.at.map(|at| at.to_string()),
     }
 }

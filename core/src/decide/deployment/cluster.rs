@@ -23,17 +23,20 @@ pub(super) enum Identity<'a> {
 ///
 /// Attempt id and owner decide. The generation decides only where no attempt is named: Java made it.
 pub(super) fn identify<'a>(view: &View<'a>, draft: &Draft) -> Identity<'a> {
-    let Some(found) = view.observed.deployment.value() else { return Identity::Unknown };
-    let Some(deployment) = found else { return Identity::Absent };
+    let Some(found) = view.observed.deployment.value() else {
+        return Identity::Unknown;
+    };
+    let Some(deployment) = found else {
+        return Identity::Absent;
+    };
     if !deployment.owned_by(view.uid().as_str()) {
         return Identity::Stranger;
     }
     match &draft.doc.typed.cluster {
         Some(cluster) if cluster.deployment_uid == deployment.uid => Identity::Ours(deployment),
-        Some(_) => Identity::Leftover,
         // Absent while deployed: Java wrote last, and its owner reference is all there is.
         None if deployment.attempt.is_none() => Identity::Ours(deployment),
-        None => Identity::Leftover,
+        Some(_) | None => Identity::Leftover,
     }
 }
 

@@ -43,7 +43,13 @@ pub(super) fn proofs() -> Wanted {
 }
 
 /// Begins a start, if nothing of an earlier cluster is left.
-pub(super) fn start(view: &View<'_>, mut draft: Draft, ids: &Ids, spec: &FlinkDeploymentSpec, purpose: Purpose) -> Step {
+pub(super) fn start(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    spec: &FlinkDeploymentSpec,
+    purpose: Purpose,
+) -> Step {
     let missing = view.observed.missing(&proofs());
     if !missing.is_empty() {
         return Step::Ask(proofs());
@@ -57,7 +63,10 @@ pub(super) fn start(view: &View<'_>, mut draft: Draft, ids: &Ids, spec: &FlinkDe
         return draft.rest(view, blocked);
     }
     if let Some(wait) = earlier_attempt(view, &draft) {
-        draft.wait(Reason::WaitingForAttempt, "a request of an earlier attempt may still arrive; waiting until it cannot");
+        draft.wait(
+            Reason::WaitingForAttempt,
+            "a request of an earlier attempt may still arrive; waiting until it cannot",
+        );
         return draft.rest(view, Revisit::after(wait, "earlier attempt"));
     }
     let Some(maps) = view.observed.answers.ha.value() else {
@@ -74,10 +83,17 @@ pub(super) fn start(view: &View<'_>, mut draft: Draft, ids: &Ids, spec: &FlinkDe
         Ok(rendered) => rendered,
         Err(problem) => return invalid(view, draft, &problem.to_string()),
     };
-    let attempt = Attempt { children_hash: Some(rendered.hash.clone()), ..attempt };
+    let attempt = Attempt {
+        children_hash: Some(rendered.hash.clone()),
+        ..attempt
+    };
     let generation = match purpose {
         Purpose::Spec => view.meta.generation,
-        Purpose::Recovery => draft.doc.typed.observed_generation.unwrap_or(view.meta.generation),
+        Purpose::Recovery => draft
+            .doc
+            .typed
+            .observed_generation
+            .unwrap_or(view.meta.generation),
     };
     record_attempt(view, &mut draft, spec, &attempt, purpose);
     let not_after = view.now + ATTEMPT;
@@ -90,15 +106,28 @@ pub(super) fn start(view: &View<'_>, mut draft: Draft, ids: &Ids, spec: &FlinkDe
         attempt: Some(attempt),
         trigger: None,
     });
-    draft.wait(Reason::Deploying, format!("creating the objects of the cluster, since {}", view.now));
-    draft.notice(Notice::normal("JobManagerDeployment", "Submit", "Starting deployment"));
+    draft.wait(
+        Reason::Deploying,
+        format!("creating the objects of the cluster, since {}", view.now),
+    );
+    draft.notice(Notice::normal(
+        "JobManagerDeployment",
+        "Submit",
+        "Starting deployment",
+    ));
     let mut effects = ha::remove_graphs(maps);
     effects.extend(create_all(&rendered, &ids.attempt, not_after));
     draft.act(view, effects, Revisit::on_change("deploying"))
 }
 
 /// What upstream records right before it submits, so that it could go on from here.
-fn record_attempt(view: &View<'_>, draft: &mut Draft, spec: &FlinkDeploymentSpec, attempt: &Attempt, purpose: Purpose) {
+fn record_attempt(
+    view: &View<'_>,
+    draft: &mut Draft,
+    spec: &FlinkDeploymentSpec,
+    attempt: &Attempt,
+    purpose: Purpose,
+) {
     draft.status().error = None;
     draft.status().cluster = None;
     draft.status().lineage = None;
@@ -106,7 +135,7 @@ fn record_attempt(view: &View<'_>, draft: &mut Draft, spec: &FlinkDeploymentSpec
     draft.reconciliation().reconciliation_timestamp = Some(millis);
     draft.set_job_manager(JobManagerDeploymentStatus::Missing);
     let job = draft.job();
-    job.job_id = attempt.job_id.clone();
+    job.job_id.clone_from(&attempt.job_id);
     job.start_time = None;
     job.upgrade_savepoint_path = None;
     if let Some(info) = draft.status().cluster_info.as_mut() {
@@ -116,7 +145,9 @@ fn record_attempt(view: &View<'_>, draft: &mut Draft, spec: &FlinkDeploymentSpec
         return;
     }
     let first = draft.recorded.is_none();
-    let mut recorded = Recorded::new(spec.clone(), first).with_state(JobState::Suspended).with_mode(UpgradeMode::Stateless);
+    let mut recorded = Recorded::new(spec.clone(), first)
+        .with_state(JobState::Suspended)
+        .with_mode(UpgradeMode::Stateless);
     carry_nonces(draft.recorded.as_ref(), &mut recorded);
     draft.record(recorded);
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);
@@ -141,12 +172,17 @@ fn create_all(rendered: &Rendered, attempt: &AttemptId, not_after: Timestamp) ->
         },
         Effect::SaveStatus,
     ];
-    effects.extend(rendered.children.iter().map(|(kind, body)| Effect::CreateChild {
-        kind: *kind,
-        body: Box::new(body.clone()),
-        owner: Owner::JustCreated,
-        not_after,
-    }));
+    effects.extend(
+        rendered
+            .children
+            .iter()
+            .map(|(kind, body)| Effect::CreateChild {
+                kind: *kind,
+                body: Box::new(body.clone()),
+                owner: Owner::JustCreated,
+                not_after,
+            }),
+    );
     effects
 }
 
@@ -156,19 +192,30 @@ pub(super) fn resume(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     if !view.observed.missing(&wanted).is_empty() {
         return Step::Ask(wanted);
     }
-    let Some(operation) = draft.operation().cloned() else { return super::rest::at_rest(view, draft) };
-    let Some(attempt) = operation.attempt.clone() else { return again(view, draft, ids) };
-    let Some(found) = view.observed.deployment.value() else { return unknown(view, draft, "the Deployment") };
+    let Some(operation) = draft.operation().cloned() else {
+        return super::rest::at_rest(view, draft);
+    };
+    let Some(attempt) = operation.attempt.clone() else {
+        return again(view, draft, ids);
+    };
+    let Some(found) = view.observed.deployment.value() else {
+        return unknown(view, draft, "the Deployment");
+    };
     let Some(children) = view.observed.answers.children.value() else {
         return unknown(view, draft, "Services and ConfigMaps");
     };
-    let Some(deployment) = found else { return none_yet(view, draft, ids, &operation, &attempt) };
+    let Some(deployment) = found else {
+        return none_yet(view, draft, ids, &operation, &attempt);
+    };
     if !deployment.owned_by(view.uid().as_str()) {
         name_taken(&mut draft, "Deployment", view.name());
         return draft.rest(view, Revisit::on_change("name taken"));
     }
     if deployment.deleting {
-        draft.wait(Reason::DeletingCluster, "waiting for the Deployment of an attempt that failed to be deleted");
+        draft.wait(
+            Reason::DeletingCluster,
+            "waiting for the Deployment of an attempt that failed to be deleted",
+        );
         return draft.rest(view, Revisit::after(LOOK, "deleting"));
     }
     if deployment.attempt.as_ref().map(AttemptId::as_str) != Some(attempt.id.as_str()) {
@@ -178,12 +225,20 @@ pub(super) fn resume(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
 }
 
 /// No Deployment: the same request again while it may be sent, else a new attempt.
-fn none_yet(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation, attempt: &Attempt) -> Step {
+fn none_yet(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    operation: &Operation,
+    attempt: &Attempt,
+) -> Step {
     let not_after = time(operation.not_after.as_deref());
     let (Some(not_after), Some(spec)) = (not_after, attempted_spec(view, &draft, operation)) else {
         return again(view, draft, ids);
     };
-    let same = render::render(view, &spec, attempt).ok().filter(|rendered| Some(&rendered.hash) == attempt.children_hash.as_ref());
+    let same = render::render(view, &spec, attempt)
+        .ok()
+        .filter(|rendered| Some(&rendered.hash) == attempt.children_hash.as_ref());
     let created = draft.doc.typed.cluster.is_some();
     let (true, false, Some(rendered)) = (view.now < not_after, created, same) else {
         return again(view, draft, ids);
@@ -194,16 +249,29 @@ fn none_yet(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation,
     let Some(maps) = view.observed.answers.ha.value() else {
         return unknown(view, draft, "high-availability data");
     };
-    draft.wait(Reason::Deploying, format!("creating the objects of the cluster, since {}", operation.started_at));
+    draft.wait(
+        Reason::Deploying,
+        format!(
+            "creating the objects of the cluster, since {}",
+            operation.started_at
+        ),
+    );
     let mut effects = ha::remove_graphs(maps);
-    effects.extend(create_all(&rendered, &AttemptId::new(&attempt.id), not_after));
+    effects.extend(create_all(
+        &rendered,
+        &AttemptId::new(&attempt.id),
+        not_after,
+    ));
     draft.act(view, effects, Revisit::on_change("deploying"))
 }
 
 /// Begins a new attempt with the newest spec, once the old one's requests cannot arrive any more.
 fn again(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     if let Some(wait) = earlier_attempt(view, &draft) {
-        draft.wait(Reason::WaitingForAttempt, "a request of an earlier attempt may still arrive; waiting until it cannot");
+        draft.wait(
+            Reason::WaitingForAttempt,
+            "a request of an earlier attempt may still arrive; waiting until it cannot",
+        );
         return draft.rest(view, Revisit::after(wait, "earlier attempt"));
     }
     if is_recovery(&draft) {
@@ -234,14 +302,21 @@ fn complete(
         deployed(&mut draft, attempt, &Uid::new(&deployment.uid));
         return draft.rest(view, Revisit::now("deployed"));
     }
-    let in_the_way = children.iter().find(|child| !child.owners.contains(&deployment.uid));
+    let in_the_way = children
+        .iter()
+        .find(|child| !child.owners.contains(&deployment.uid));
     if let Some(child) = in_the_way.filter(|child| child.owners.is_empty()) {
         name_taken(&mut draft, child.kind.as_str(), &child.name);
-        return draft.rest(view, Revisit::after(view.options.progress_interval, "name taken"));
+        return draft.rest(
+            view,
+            Revisit::after(view.options.progress_interval, "name taken"),
+        );
     }
-    let rendered = attempted_spec(view, &draft, operation).and_then(|spec| render::render(view, &spec, attempt).ok());
+    let rendered = attempted_spec(view, &draft, operation)
+        .and_then(|spec| render::render(view, &spec, attempt).ok());
     let same = rendered.filter(|rendered| {
-        Some(&rendered.hash) == attempt.children_hash.as_ref() && deployment.children_hash.as_ref() == Some(&rendered.hash)
+        Some(&rendered.hash) == attempt.children_hash.as_ref()
+            && deployment.children_hash.as_ref() == Some(&rendered.hash)
     });
     if let (Some(rendered), None) = (same, in_the_way) {
         return create_missing(view, draft, &rendered, deployment, children);
@@ -259,12 +334,20 @@ fn complete(
 }
 
 /// Creates the children that a crash left out, in the same order: the configuration last.
-fn create_missing(view: &View<'_>, mut draft: Draft, rendered: &Rendered, deployment: &Deployment, children: &[Child]) -> Step {
+fn create_missing(
+    view: &View<'_>,
+    mut draft: Draft,
+    rendered: &Rendered,
+    deployment: &Deployment,
+    children: &[Child],
+) -> Step {
     let uid = Uid::new(&deployment.uid);
     // A new window: these requests are harmless at any time, being owned by this very Deployment.
     let not_after = view.now + ATTEMPT;
     let there = |kind: ChildKind, name: Option<&str>| {
-        children.iter().any(|child| child.kind == kind && Some(child.name.as_str()) == name)
+        children
+            .iter()
+            .any(|child| child.kind == kind && Some(child.name.as_str()) == name)
     };
     let missing: Vec<Effect> = rendered
         .children
@@ -283,34 +366,71 @@ fn create_missing(view: &View<'_>, mut draft: Draft, rendered: &Rendered, deploy
 }
 
 /// Another attempt's Deployment stands there.
-fn other_attempt(view: &View<'_>, mut draft: Draft, deployment: &Deployment, children: &[Child]) -> Step {
+fn other_attempt(
+    view: &View<'_>,
+    mut draft: Draft,
+    deployment: &Deployment,
+    children: &[Child],
+) -> Step {
     let may_run = deployment.attempt.is_none()
-        || children.iter().any(|child| child.owners.contains(&deployment.uid) && is_configuration(view, child));
-    let java_made_it = deployment.attempt.is_none() && deployment.generation == draft.doc.typed.observed_generation;
+        || children
+            .iter()
+            .any(|child| child.owners.contains(&deployment.uid) && is_configuration(view, child));
+    let java_made_it = deployment.attempt.is_none()
+        && deployment.generation == draft.doc.typed.observed_generation;
     if java_made_it {
         // The Java operator took over in the middle and finished what was begun.
         let attempt = Attempt::default();
         deployed(&mut draft, &attempt, &Uid::new(&deployment.uid));
         return draft.rest(view, Revisit::now("adopted"));
     }
-    draft.wait(Reason::DeletingCluster, "a Deployment of an earlier attempt is in the way; deleting it");
-    let because = if may_run { Deletion::Ended } else { Deletion::NeverRan };
-    let effect = Effect::DeleteDeployment { name: view.name().to_owned(), uid: Uid::new(&deployment.uid), because };
+    draft.wait(
+        Reason::DeletingCluster,
+        "a Deployment of an earlier attempt is in the way; deleting it",
+    );
+    let because = if may_run {
+        Deletion::Ended
+    } else {
+        Deletion::NeverRan
+    };
+    let effect = Effect::DeleteDeployment {
+        name: view.name().to_owned(),
+        uid: Uid::new(&deployment.uid),
+        because,
+    };
     draft.act(view, vec![effect], Revisit::after(LOOK, "deleting"))
 }
 
 /// A Deployment of this resource that the status does not speak of: a late request of a former
 /// leader, or the status was lost. It is taken down if no state can be lost with it.
-fn unrecorded(view: &View<'_>, mut draft: Draft, deployment: &Deployment, spec: &FlinkDeploymentSpec) -> Step {
+fn unrecorded(
+    view: &View<'_>,
+    mut draft: Draft,
+    deployment: &Deployment,
+    spec: &FlinkDeploymentSpec,
+) -> Step {
     if deployment.deleting {
-        draft.wait(Reason::DeletingCluster, "waiting for the old JobManager Deployment to be gone");
+        draft.wait(
+            Reason::DeletingCluster,
+            "waiting for the old JobManager Deployment to be gone",
+        );
         return draft.rest(view, Revisit::after(LOOK, "old Deployment"));
     }
-    let children = view.observed.answers.children.value().map_or(&[][..], Vec::as_slice);
+    let children = view
+        .observed
+        .answers
+        .children
+        .value()
+        .map_or(&[][..], Vec::as_slice);
     let may_run = view.observed.answers.children.value().is_none()
         || deployment.attempt.is_none()
-        || children.iter().any(|child| child.owners.contains(&deployment.uid) && is_configuration(view, child));
-    let stateless = spec.job.as_ref().is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
+        || children
+            .iter()
+            .any(|child| child.owners.contains(&deployment.uid) && is_configuration(view, child));
+    let stateless = spec
+        .job
+        .as_ref()
+        .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
     if may_run && !stateless {
         super::change::announce(
             &mut draft,
@@ -320,9 +440,20 @@ fn unrecorded(view: &View<'_>, mut draft: Draft, deployment: &Deployment, spec: 
         );
         return draft.rest(view, Revisit::on_change("unrecorded Deployment"));
     }
-    draft.wait(Reason::DeletingCluster, "deleting a JobManager Deployment of this resource that the status does not know");
-    let because = if may_run { Deletion::Ended } else { Deletion::NeverRan };
-    let effect = Effect::DeleteDeployment { name: view.name().to_owned(), uid: Uid::new(&deployment.uid), because };
+    draft.wait(
+        Reason::DeletingCluster,
+        "deleting a JobManager Deployment of this resource that the status does not know",
+    );
+    let because = if may_run {
+        Deletion::Ended
+    } else {
+        Deletion::NeverRan
+    };
+    let effect = Effect::DeleteDeployment {
+        name: view.name().to_owned(),
+        uid: Uid::new(&deployment.uid),
+        because,
+    };
     draft.act(view, vec![effect], Revisit::after(LOOK, "deleting"))
 }
 
@@ -333,7 +464,7 @@ pub(super) fn deployed(draft: &mut Draft, attempt: &Attempt, uid: &Uid) {
     draft.status().error = None;
     draft.set_job_manager(JobManagerDeploymentStatus::Deploying);
     if attempt.job_id.is_some() {
-        draft.job().job_id = attempt.job_id.clone();
+        draft.job().job_id.clone_from(&attempt.job_id);
     }
     draft.job().state = Some(FlinkJobState::Reconciling);
     draft.reconciliation().state = Some(ReconciliationState::Deployed);
@@ -341,12 +472,17 @@ pub(super) fn deployed(draft: &mut Draft, attempt: &Attempt, uid: &Uid) {
         draft.record(recorded.with_state(JobState::Running));
     }
     super::rest::task_managers(draft);
-    draft.wait(Reason::WaitingForJobManager, "waiting for the JobManager's pod to become ready");
+    draft.wait(
+        Reason::WaitingForJobManager,
+        "waiting for the JobManager's pod to become ready",
+    );
 }
 
 /// Remembers the Deployment of the running attempt.
 pub(super) fn note_cluster(draft: &mut Draft, uid: &Uid) {
-    let attempt = draft.operation().and_then(|operation| operation.attempt.clone());
+    let attempt = draft
+        .operation()
+        .and_then(|operation| operation.attempt.clone());
     draft.status().cluster = Some(flink_operator_api::ClusterIdentity {
         attempt_id: attempt.as_ref().map(|attempt| attempt.id.clone()),
         deployment_uid: uid.as_str().to_owned(),
@@ -356,9 +492,17 @@ pub(super) fn note_cluster(draft: &mut Draft, uid: &Uid) {
 
 /// Reports a spec that cannot be rendered.
 pub(super) fn invalid(view: &View<'_>, mut draft: Draft, message: &str) -> Step {
-    draft.fail(Problem::Validation, None, message, Notice::warning("Operator", "ValidationError", message));
+    draft.fail(
+        Problem::Validation,
+        None,
+        message,
+        Notice::warning("Operator", "ValidationError", message),
+    );
     draft.degrade(Reason::InvalidSpec, message);
-    draft.wait(Reason::InvalidSpec, format!("waiting for an edit of the spec: {message}"));
+    draft.wait(
+        Reason::InvalidSpec,
+        format!("waiting for an edit of the spec: {message}"),
+    );
     draft.rest(view, Revisit::on_change("invalid spec"))
 }
 
@@ -368,7 +512,10 @@ fn leftovers(view: &View<'_>, draft: &mut Draft) -> Option<Revisit> {
     let pods = view.observed.answers.pods.value();
     let children = view.observed.answers.children.value();
     let (Some(found), Some(pods), Some(children)) = (found, pods, children) else {
-        draft.wait(Reason::WaitingForCleanup, "the API server did not say what is left of an earlier cluster");
+        draft.wait(
+            Reason::WaitingForCleanup,
+            "the API server did not say what is left of an earlier cluster",
+        );
         return Some(Revisit::after(LOOK, "unknown leftovers"));
     };
     if found.is_some() {
@@ -376,15 +523,24 @@ fn leftovers(view: &View<'_>, draft: &mut Draft) -> Option<Revisit> {
         return Some(Revisit::on_change("name taken"));
     }
     if let Some(pod) = pods.iter().find(|pod| !pod.ended) {
-        draft.wait(Reason::WaitingForPods, format!("waiting for pod {} of the old cluster to be gone", pod.name));
+        draft.wait(
+            Reason::WaitingForPods,
+            format!("waiting for pod {} of the old cluster to be gone", pod.name),
+        );
         return Some(Revisit::after(LOOK, "old pods"));
     }
-    let child = children.iter().min_by_key(|child| !child.owners.is_empty())?;
+    let child = children
+        .iter()
+        .min_by_key(|child| !child.owners.is_empty())?;
     if child.owners.is_empty() {
         name_taken(draft, child.kind.as_str(), &child.name);
         return Some(Revisit::after(view.options.progress_interval, "name taken"));
     }
-    let what = format!("waiting for {} {} of the old cluster to be gone", child.kind.as_str(), child.name);
+    let what = format!(
+        "waiting for {} {} of the old cluster to be gone",
+        child.kind.as_str(),
+        child.name
+    );
     draft.wait(Reason::WaitingForCleanup, what);
     Some(Revisit::after(LOOK, "old children"))
 }
@@ -408,9 +564,16 @@ fn earlier_attempt(view: &View<'_>, draft: &Draft) -> Option<SignedDuration> {
 /// The spec that the attempt was rendered from, as long as it is still there.
 ///
 /// The record differs from the user's spec in state and mode, which the configuration depends on.
-fn attempted_spec(view: &View<'_>, draft: &Draft, operation: &Operation) -> Option<FlinkDeploymentSpec> {
+fn attempted_spec(
+    view: &View<'_>,
+    draft: &Draft,
+    operation: &Operation,
+) -> Option<FlinkDeploymentSpec> {
     if is_recovery(draft) {
-        return draft.recorded.as_ref().map(|recorded| recorded.spec.clone());
+        return draft
+            .recorded
+            .as_ref()
+            .map(|recorded| recorded.spec.clone());
     }
     let unchanged = operation.generation == view.meta.generation;
     view.spec.ok().filter(|_| unchanged).cloned()
@@ -426,7 +589,10 @@ fn is_configuration(view: &View<'_>, child: &Child) -> bool {
 }
 
 fn unknown(view: &View<'_>, mut draft: Draft, what: &str) -> Step {
-    draft.wait(Reason::WaitingForCleanup, format!("the API server did not answer about {what}; looking again"));
+    draft.wait(
+        Reason::WaitingForCleanup,
+        format!("the API server did not answer about {what}; looking again"),
+    );
     draft.rest(view, Revisit::after(LOOK, "unknown"))
 }
 

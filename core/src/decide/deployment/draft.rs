@@ -52,10 +52,14 @@ impl Draft {
         draft.recorded = recorded;
         let conditions = intent.typed.conditions.iter().flatten();
         for condition in conditions {
-            let Some(reason) = condition.reason.as_deref().and_then(Reason::from_word) else { continue };
+            let Some(reason) = condition.reason.as_deref().and_then(Reason::from_word) else {
+                continue;
+            };
             let message = condition.message.clone().unwrap_or_default();
             match condition.type_.as_str() {
-                "Progressing" if reason != Reason::AtRest => draft.waiting = Some((reason, message)),
+                "Progressing" if reason != Reason::AtRest => {
+                    draft.waiting = Some((reason, message))
+                }
                 "Degraded" if reason != Reason::AtRest => draft.degraded = Some((reason, message)),
                 _ => {}
             }
@@ -84,15 +88,23 @@ impl Draft {
     }
 
     pub(super) fn job_id(&self) -> Option<&str> {
-        self.doc.typed.job_status.as_ref().and_then(|job| job.job_id.as_deref())
+        self.doc
+            .typed
+            .job_status
+            .as_ref()
+            .and_then(|job| job.job_id.as_deref())
     }
 
     pub(super) fn job_is_terminal(&self) -> bool {
-        self.job_state().is_some_and(FlinkJobState::is_globally_terminal)
+        self.job_state()
+            .is_some_and(FlinkJobState::is_globally_terminal)
     }
 
     pub(super) fn job_manager(&self) -> JobManagerDeploymentStatus {
-        self.doc.typed.job_manager_deployment_status.unwrap_or(JobManagerDeploymentStatus::Missing)
+        self.doc
+            .typed
+            .job_manager_deployment_status
+            .unwrap_or(JobManagerDeploymentStatus::Missing)
     }
 
     pub(super) fn set_job_manager(&mut self, status: JobManagerDeploymentStatus) {
@@ -101,7 +113,9 @@ impl Draft {
 
     pub(super) fn reconciliation_state(&self) -> ReconciliationState {
         let reconciliation = self.doc.typed.reconciliation_status.as_ref();
-        reconciliation.and_then(|r| r.state).unwrap_or(ReconciliationState::Upgrading)
+        reconciliation
+            .and_then(|r| r.state)
+            .unwrap_or(ReconciliationState::Upgrading)
     }
 
     /// Replaces the recorded spec; its text is written only if it says something new.
@@ -127,7 +141,13 @@ impl Draft {
     }
 
     /// Stores an error in upstream's form, and tells it if it is not the stored one.
-    pub(super) fn fail(&mut self, problem: Problem, reason: Option<&str>, message: &str, notice: Notice) {
+    pub(super) fn fail(
+        &mut self,
+        problem: Problem,
+        reason: Option<&str>,
+        message: &str,
+        notice: Notice,
+    ) {
         let text = error::encode(problem, message, reason);
         if self.stored_error.as_deref() != Some(text.as_str()) {
             self.notices.push(notice);
@@ -158,7 +178,8 @@ impl Draft {
     pub(super) fn act(mut self, view: &View<'_>, effects: Vec<Effect>, revisit: Revisit) -> Step {
         self.finish(view);
         let status = Status::FlinkDeployment(Box::new(self.doc));
-        let needs_additive = view.meta.deleted_at.is_none() && effects.iter().any(Effect::relies_on_intent);
+        let needs_additive =
+            view.meta.deleted_at.is_none() && effects.iter().any(Effect::relies_on_intent);
         Step::Act(Box::new(Decision {
             intent: (!effects.is_empty()).then(|| status.clone()),
             effects,
@@ -180,7 +201,12 @@ impl Draft {
     }
 
     fn conditions(&self) -> Vec<Wished> {
-        let mut wished = vec![self.ready(), self.progressing(), self.degraded(), self.suspended()];
+        let mut wished = vec![
+            self.ready(),
+            self.progressing(),
+            self.degraded(),
+            self.suspended(),
+        ];
         wished.extend(self.running());
         wished
     }
@@ -193,28 +219,48 @@ impl Draft {
             let name = state.as_str();
             let reason = format!("{}{}", &name[..1], name[1..].to_ascii_lowercase());
             let message = format!("Job status {name}");
-            return Some(Wished { type_: "Running", holds: state == FlinkJobState::Running, reason, message });
+            return Some(Wished {
+                type_: "Running",
+                holds: state == FlinkJobState::Running,
+                reason,
+                message,
+            });
         }
         let (reason, message) = match self.job_manager() {
-            JobManagerDeploymentStatus::Ready => {
-                ("JobManagerReady", "JobManager is running and ready to receive REST API calls")
+            JobManagerDeploymentStatus::Ready => (
+                "JobManagerReady",
+                "JobManager is running and ready to receive REST API calls",
+            ),
+            JobManagerDeploymentStatus::DeployedNotReady => (
+                "DeployedNotReady",
+                "JobManager is running but not yet ready to receive REST API calls",
+            ),
+            JobManagerDeploymentStatus::Deploying => {
+                ("JobManagerIsDeploying", "JobManager process is starting up")
             }
-            JobManagerDeploymentStatus::DeployedNotReady => {
-                ("DeployedNotReady", "JobManager is running but not yet ready to receive REST API calls")
-            }
-            JobManagerDeploymentStatus::Deploying => ("JobManagerIsDeploying", "JobManager process is starting up"),
-            JobManagerDeploymentStatus::Missing => ("JobManagerDeploymentMissing", "JobManager deployment not found"),
+            JobManagerDeploymentStatus::Missing => (
+                "JobManagerDeploymentMissing",
+                "JobManager deployment not found",
+            ),
             JobManagerDeploymentStatus::Error => ("Error", "JobManager deployment failed"),
         };
         let holds = self.job_manager() == JobManagerDeploymentStatus::Ready;
-        Some(Wished { type_: "Running", holds, reason: reason.to_owned(), message: message.to_owned() })
+        Some(Wished {
+            type_: "Running",
+            holds,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        })
     }
 
     fn ready(&self) -> Wished {
         let running = self.job_state() == Some(FlinkJobState::Running)
             && self.job_manager() == JobManagerDeploymentStatus::Ready;
         let (reason, message) = if running {
-            (Reason::JobRunning, "the job runs with all its tasks".to_owned())
+            (
+                Reason::JobRunning,
+                "the job runs with all its tasks".to_owned(),
+            )
         } else {
             self.why_not_running()
         };
@@ -226,51 +272,95 @@ impl Draft {
             return known;
         }
         if self.is_suspended() {
-            return (Reason::Suspended, "the job is suspended as the spec asks".to_owned());
+            return (
+                Reason::Suspended,
+                "the job is suspended as the spec asks".to_owned(),
+            );
         }
         match self.job_state() {
-            Some(FlinkJobState::Finished) => (Reason::JobFinished, "the job has finished".to_owned()),
-            Some(FlinkJobState::Canceled) => {
-                (Reason::JobCanceled, "the job has been cancelled; edit the spec to start it again".to_owned())
+            Some(FlinkJobState::Finished) => {
+                (Reason::JobFinished, "the job has finished".to_owned())
             }
-            Some(FlinkJobState::Failed) => {
-                (Reason::JobFailed, "the job has failed for good; see status.error".to_owned())
-            }
+            Some(FlinkJobState::Canceled) => (
+                Reason::JobCanceled,
+                "the job has been cancelled; edit the spec to start it again".to_owned(),
+            ),
+            Some(FlinkJobState::Failed) => (
+                Reason::JobFailed,
+                "the job has failed for good; see status.error".to_owned(),
+            ),
             _ => (Reason::WaitingForJob, "the job does not run".to_owned()),
         }
     }
 
     fn progressing(&self) -> Wished {
         match &self.waiting {
-            Some((reason, message)) => wish("Progressing", reason.is_progress(), *reason, message.clone()),
-            None => wish("Progressing", false, Reason::AtRest, "nothing is going on".to_owned()),
+            Some((reason, message)) => wish(
+                "Progressing",
+                reason.is_progress(),
+                *reason,
+                message.clone(),
+            ),
+            None => wish(
+                "Progressing",
+                false,
+                Reason::AtRest,
+                "nothing is going on".to_owned(),
+            ),
         }
     }
 
     fn degraded(&self) -> Wished {
         match &self.degraded {
             Some((reason, message)) => wish("Degraded", true, *reason, message.clone()),
-            None if self.job_state() == Some(FlinkJobState::Failed) => {
-                wish("Degraded", true, Reason::JobFailed, "the job has failed for good; see status.error".to_owned())
-            }
-            None => wish("Degraded", false, Reason::AtRest, "nothing is wrong".to_owned()),
+            None if self.job_state() == Some(FlinkJobState::Failed) => wish(
+                "Degraded",
+                true,
+                Reason::JobFailed,
+                "the job has failed for good; see status.error".to_owned(),
+            ),
+            None => wish(
+                "Degraded",
+                false,
+                Reason::AtRest,
+                "nothing is wrong".to_owned(),
+            ),
         }
     }
 
     fn suspended(&self) -> Wished {
         if self.is_suspended() {
-            return wish("Suspended", true, Reason::Suspended, "the job is suspended as the spec asks".to_owned());
+            return wish(
+                "Suspended",
+                true,
+                Reason::Suspended,
+                "the job is suspended as the spec asks".to_owned(),
+            );
         }
-        wish("Suspended", false, Reason::AtRest, "the job is not suspended".to_owned())
+        wish(
+            "Suspended",
+            false,
+            Reason::AtRest,
+            "the job is not suspended".to_owned(),
+        )
     }
 
     /// A record that says "suspended" while an upgrade goes on is upstream's mark of an attempt.
     fn is_suspended(&self) -> bool {
         let deployed = self.reconciliation_state() == ReconciliationState::Deployed;
-        deployed && self.recorded.as_ref().is_some_and(|recorded| !recorded.is_running())
+        deployed
+            && self
+                .recorded
+                .as_ref()
+                .is_some_and(|recorded| !recorded.is_running())
     }
 }
 
 fn wish(type_: &'static str, holds: bool, reason: Reason, message: String) -> Wished {
-    Wished { type_, holds, reason: reason.as_str().to_owned(), message }
+    Wished {
+        type_,
+        holds,
+        reason: reason.as_str().to_owned(),
+        message,
+    }
 }

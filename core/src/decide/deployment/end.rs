@@ -14,8 +14,8 @@ use crate::name::{Ids, JobId, Uid};
 use crate::observed::{Deployment, Pod};
 use crate::status::conditions::Reason;
 use flink_operator_api::{
-    FlinkJobState, JobManagerDeploymentStatus, Operation, OperationKind,
-    ReconciliationState, UpgradeMode,
+    FlinkJobState, JobManagerDeploymentStatus, Operation, OperationKind, ReconciliationState,
+    UpgradeMode,
 };
 use jiff::SignedDuration;
 
@@ -43,13 +43,19 @@ pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     if let Some(recorded) = draft.recorded.clone() {
         draft.record(recorded.with_mode(UpgradeMode::Stateless).not_first());
     }
-    draft.notice(Notice::normal("JobManagerDeployment", "Suspended", "Suspending existing deployment."));
+    draft.notice(Notice::normal(
+        "JobManagerDeployment",
+        "Suspended",
+        "Suspending existing deployment.",
+    ));
     decide(view, draft, ids)
 }
 
 /// Takes the next step of an end that is stored.
 pub(super) fn decide(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
-    let started = draft.operation().map(|operation| operation.started_at.clone());
+    let started = draft
+        .operation()
+        .map(|operation| operation.started_at.clone());
     let waited = started.map_or(SignedDuration::ZERO, |started| view.since(&started));
     match cluster_gone(view, draft, waited, view.options.cancel_timeout) {
         Progress::Step(step) => *step,
@@ -66,10 +72,18 @@ pub(super) enum Progress {
 }
 
 /// Takes a cluster down to nothing, one proven step at a time.
-pub(super) fn cluster_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration, patience: SignedDuration) -> Progress {
+pub(super) fn cluster_gone(
+    view: &View<'_>,
+    mut draft: Draft,
+    waited: SignedDuration,
+    patience: SignedDuration,
+) -> Progress {
     match view.observed.deployment.value() {
         None => {
-            draft.wait(Reason::DeletingCluster, "the API server did not say whether the Deployment is there; looking again");
+            draft.wait(
+                Reason::DeletingCluster,
+                "the API server did not say whether the Deployment is there; looking again",
+            );
             step(draft.rest(view, Revisit::after(POD_LOOK, "unknown Deployment")))
         }
         Some(Some(deployment)) if deployment.owned_by(view.uid().as_str()) => {
@@ -84,18 +98,40 @@ fn step(step: Step) -> Progress {
     Progress::Step(Box::new(step))
 }
 
-fn deployment_there(view: &View<'_>, mut draft: Draft, deployment: &Deployment, waited: SignedDuration, patience: SignedDuration) -> Step {
+fn deployment_there(
+    view: &View<'_>,
+    mut draft: Draft,
+    deployment: &Deployment,
+    waited: SignedDuration,
+    patience: SignedDuration,
+) -> Step {
     if deployment.deleting {
-        draft.wait(Reason::DeletingCluster, "waiting for the JobManager Deployment and its pods to be gone");
-        return draft.rest(view, Revisit::after(view.options.progress_interval, "deleting"));
+        draft.wait(
+            Reason::DeletingCluster,
+            "waiting for the JobManager Deployment and its pods to be gone",
+        );
+        return draft.rest(
+            view,
+            Revisit::after(view.options.progress_interval, "deleting"),
+        );
     }
     if waited < patience {
         match cancel(view, &draft) {
             Cancel::NotNeeded => {}
             Cancel::Send(job) => {
-                draft.wait(Reason::CancellingJob, format!("asking Flink to cancel job {job}"));
-                let effect = Effect::Cancel { job, not_after: view.now + CANCEL_WINDOW };
-                return draft.act(view, vec![effect], Revisit::after(CANCEL_LOOK, "cancelling"));
+                draft.wait(
+                    Reason::CancellingJob,
+                    format!("asking Flink to cancel job {job}"),
+                );
+                let effect = Effect::Cancel {
+                    job,
+                    not_after: view.now + CANCEL_WINDOW,
+                };
+                return draft.act(
+                    view,
+                    vec![effect],
+                    Revisit::after(CANCEL_LOOK, "cancelling"),
+                );
             }
             Cancel::Wait(what) => {
                 draft.wait(Reason::CancellingJob, what);
@@ -103,13 +139,20 @@ fn deployment_there(view: &View<'_>, mut draft: Draft, deployment: &Deployment, 
             }
         }
     }
-    draft.wait(Reason::DeletingCluster, "deleting the JobManager Deployment");
+    draft.wait(
+        Reason::DeletingCluster,
+        "deleting the JobManager Deployment",
+    );
     let effect = Effect::DeleteDeployment {
         name: view.name().to_owned(),
         uid: Uid::new(&deployment.uid),
         because: Deletion::Ended,
     };
-    draft.act(view, vec![effect], Revisit::after(view.options.progress_interval, "deleting"))
+    draft.act(
+        view,
+        vec![effect],
+        Revisit::after(view.options.progress_interval, "deleting"),
+    )
 }
 
 /// Whether Flink has to be asked to end the job first, so that sources and sinks close in order.
@@ -123,7 +166,9 @@ fn cancel(view: &View<'_>, draft: &Draft) -> Cancel {
     if draft.job_is_terminal() || view.observed.ready_job_managers().is_empty() {
         return Cancel::NotNeeded;
     }
-    let Some(id) = draft.job_id() else { return Cancel::NotNeeded };
+    let Some(id) = draft.job_id() else {
+        return Cancel::NotNeeded;
+    };
     match &view.observed.answers.jobs {
         Fact::Known(seen) => match seen.value.iter().find(|job| job.id.as_str() == id) {
             Some(job) => match job.state.as_str() {
@@ -133,7 +178,9 @@ fn cancel(view: &View<'_>, draft: &Draft) -> Cancel {
             },
             None => Cancel::NotNeeded,
         },
-        Fact::Unknown(_) => Cancel::Wait("waiting for the JobManager to answer, or for the time-out, before the cluster is deleted"),
+        Fact::Unknown(_) => Cancel::Wait(
+            "waiting for the JobManager to answer, or for the time-out, before the cluster is deleted",
+        ),
         Fact::NotAsked => Cancel::NotNeeded,
     }
 }
@@ -146,7 +193,10 @@ fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
     }
     let answers = &view.observed.answers;
     let (Some(pods), Some(maps)) = (answers.pods.value(), answers.ha.value()) else {
-        draft.wait(Reason::WaitingForPods, "the API server did not list the pods of the cluster; looking again");
+        draft.wait(
+            Reason::WaitingForPods,
+            "the API server did not list the pods of the cluster; looking again",
+        );
         return step(draft.rest(view, Revisit::after(POD_LOOK, "unknown pods")));
     };
     if let Some(message) = alive(pods) {
@@ -156,9 +206,20 @@ fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
     draft.set_job_manager(JobManagerDeploymentStatus::Missing);
     let deletions = ha::delete_all(maps);
     if !maps.is_empty() {
-        draft.wait(Reason::WaitingForCleanup, "removing high-availability data of the job that was ended without state");
-        let after = if deletions.is_empty() { POD_LOOK } else { SignedDuration::ZERO };
-        return step(draft.act(view, deletions, Revisit::after(after, "high-availability data")));
+        draft.wait(
+            Reason::WaitingForCleanup,
+            "removing high-availability data of the job that was ended without state",
+        );
+        let after = if deletions.is_empty() {
+            POD_LOOK
+        } else {
+            SignedDuration::ZERO
+        };
+        return step(draft.act(
+            view,
+            deletions,
+            Revisit::after(after, "high-availability data"),
+        ));
     }
     Progress::Gone(Box::new(draft))
 }

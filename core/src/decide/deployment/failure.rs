@@ -28,7 +28,9 @@ const MOUNT_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 /// Finds out why no JobManager pod gets ready; returns whether that is a failure.
 pub(super) fn apply(view: &View<'_>, draft: &mut Draft, deployment: &Deployment) -> bool {
     let pods = job_manager_pods(view);
-    let found = replica_failure(deployment).or_else(|| container_trouble(pods)).or_else(|| mount_trouble(view));
+    let found = replica_failure(deployment)
+        .or_else(|| container_trouble(pods))
+        .or_else(|| mount_trouble(view));
     let Some((reason, message)) = found else {
         // Between two crashes a container runs for a moment: that alone is no recovery.
         let crashed = pods.iter().any(|pod| pod.restarts > 0);
@@ -39,7 +41,10 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft, deployment: &Deployment)
         draft.job().state = Some(FlinkJobState::Reconciling);
     }
     draft.degrade(Reason::DeploymentFailed, format!("{reason}: {message}"));
-    draft.wait(Reason::DeploymentFailed, format!("the JobManager cannot start ({reason}); correct the spec, or what it refers to"));
+    draft.wait(
+        Reason::DeploymentFailed,
+        format!("the JobManager cannot start ({reason}); correct the spec, or what it refers to"),
+    );
     let notice = Notice::warning("JobManagerDeployment", &reason, message.clone());
     draft.fail(Problem::DeploymentFailed, Some(&reason), &message, notice);
     true
@@ -55,24 +60,46 @@ fn keep(draft: &mut Draft) -> bool {
     if let Some(message) = complaint {
         let reason = message.split(':').next().unwrap_or_default().to_owned();
         draft.degrade(Reason::DeploymentFailed, message);
-        draft.wait(Reason::DeploymentFailed, format!("the JobManager cannot start ({reason}); correct the spec, or what it refers to"));
+        draft.wait(
+            Reason::DeploymentFailed,
+            format!(
+                "the JobManager cannot start ({reason}); correct the spec, or what it refers to"
+            ),
+        );
     }
     true
 }
 
 /// Says that no node takes a pod, which another node or a smaller request can change.
 pub(super) fn unschedulable(view: &View<'_>, draft: &mut Draft) {
-    let Some(message) = job_manager_pods(view).iter().find_map(|pod| pod.unschedulable.clone()) else {
+    let Some(message) = job_manager_pods(view)
+        .iter()
+        .find_map(|pod| pod.unschedulable.clone())
+    else {
         return;
     };
-    let known = draft.doc.typed.conditions.iter().flatten().any(|condition| {
-        condition.type_ == "Degraded" && condition.reason.as_deref() == Some(Reason::Unschedulable.as_str())
-    });
+    let known = draft
+        .doc
+        .typed
+        .conditions
+        .iter()
+        .flatten()
+        .any(|condition| {
+            condition.type_ == "Degraded"
+                && condition.reason.as_deref() == Some(Reason::Unschedulable.as_str())
+        });
     if !known {
-        draft.notice(Notice::warning("JobManagerDeployment", Reason::Unschedulable.as_str(), message.clone()));
+        draft.notice(Notice::warning(
+            "JobManagerDeployment",
+            Reason::Unschedulable.as_str(),
+            message.clone(),
+        ));
     }
     draft.degrade(Reason::Unschedulable, message.clone());
-    draft.wait(Reason::Unschedulable, format!("waiting for a node that takes the JobManager's pod: {message}"));
+    draft.wait(
+        Reason::Unschedulable,
+        format!("waiting for a node that takes the JobManager's pod: {message}"),
+    );
 }
 
 /// Returns whether a JobManager pod has been waiting for its volumes for too long.
@@ -81,20 +108,32 @@ pub(super) fn mounting_takes_long(view: &View<'_>) -> bool {
     let since = reconciliation.and_then(|reconciliation| reconciliation.reconciliation_timestamp);
     let patience = i64::try_from(MOUNT_PATIENCE.as_millis()).unwrap_or(i64::MAX);
     let over = since.is_some_and(|since| view.now.as_millisecond() - since > patience);
-    over && job_manager_pods(view).iter().any(|pod| pod.preparing && !pod.deleting)
+    over && job_manager_pods(view)
+        .iter()
+        .any(|pod| pod.preparing && !pod.deleting)
 }
 
 fn job_manager_pods<'a>(view: &View<'a>) -> &'a [Pod] {
-    view.observed.job_managers.value().map_or(&[], Vec::as_slice)
+    view.observed
+        .job_managers
+        .value()
+        .map_or(&[], Vec::as_slice)
 }
 
 fn replica_failure(deployment: &Deployment) -> Option<(String, String)> {
-    deployment.replica_failure.clone().map(|message| ("FailedCreate".to_owned(), message))
+    deployment
+        .replica_failure
+        .clone()
+        .map(|message| ("FailedCreate".to_owned(), message))
 }
 
 fn container_trouble(pods: &[Pod]) -> Option<(String, String)> {
-    let alive = pods.iter().filter(|pod| pod.is_job_manager && !pod.deleting);
-    let trouble = alive.flat_map(|pod| &pod.troubles).find(|trouble| FATAL.contains(&trouble.reason.as_str()))?;
+    let alive = pods
+        .iter()
+        .filter(|pod| pod.is_job_manager && !pod.deleting);
+    let trouble = alive
+        .flat_map(|pod| &pod.troubles)
+        .find(|trouble| FATAL.contains(&trouble.reason.as_str()))?;
     let message = match (&trouble.last_termination, trouble.reason.as_str()) {
         (Some(last), "CrashLoopBackOff") => format!("[{}] CrashLoop - {last}", trouble.container),
         _ => format!("[{}] {}", trouble.container, trouble.message),
@@ -104,7 +143,10 @@ fn container_trouble(pods: &[Pod]) -> Option<(String, String)> {
 
 fn mount_trouble(view: &View<'_>) -> Option<(String, String)> {
     let events = view.observed.answers.pod_events.value()?;
-    let newest = events.iter().filter(|event| event.reason == "FailedMount").max_by_key(|event| event.at)?;
+    let newest = events
+        .iter()
+        .filter(|event| event.reason == "FailedMount")
+        .max_by_key(|event| event.at)?;
     Some((newest.reason.clone(), stable(&newest.message)))
 }
 
@@ -129,6 +171,9 @@ mod tests {
         let first = stable("[flink-main-container] back-off 10s restarting failed container");
         let later = stable("[flink-main-container] back-off 5m0s restarting failed container");
         assert_eq!(first, later);
-        assert_eq!(first, "[flink-main-container] back-off restarting failed container");
+        assert_eq!(
+            first,
+            "[flink-main-container] back-off restarting failed container"
+        );
     }
 }

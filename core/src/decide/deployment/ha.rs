@@ -7,22 +7,31 @@ use crate::observed::HaMap;
 ///
 /// Its labels prove nothing: the configuration of the cluster carries the same.
 pub fn is_ha_name(cluster: &str, name: &str) -> bool {
-    let Some(rest) = name.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-')) else {
+    let Some(rest) = name
+        .strip_prefix(cluster)
+        .and_then(|rest| rest.strip_prefix('-'))
+    else {
         return false;
     };
     let of_job = |suffix: &str| rest.strip_suffix(suffix).is_some_and(is_job_id);
-    matches!(rest, "cluster-config-map" | "dispatcher-leader" | "resourcemanager-leader" | "restserver-leader")
-        || of_job("-config-map")
+    matches!(
+        rest,
+        "cluster-config-map" | "dispatcher-leader" | "resourcemanager-leader" | "restserver-leader"
+    ) || of_job("-config-map")
         || of_job("-jobmanager-leader")
 }
 
 fn is_job_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 /// Removes stored job graphs: with one there, Flink starts the old job with its old settings.
 pub(super) fn remove_graphs(maps: &[HaMap]) -> Vec<Effect> {
-    let is_graph = |key: &&String| key.starts_with("jobGraph-") || key.starts_with("executionPlan-");
+    let is_graph =
+        |key: &&String| key.starts_with("jobGraph-") || key.starts_with("executionPlan-");
     maps.iter()
         .filter(|map| !map.deleting)
         .filter_map(|map| {
@@ -56,14 +65,28 @@ mod tests {
     #[test]
     fn only_the_names_that_flink_gives_are_ha_data() {
         let job = "0123456789abcdef0123456789abcdef";
-        for name in ["a-cluster-config-map", "a-dispatcher-leader", "a-resourcemanager-leader", "a-restserver-leader"] {
+        for name in [
+            "a-cluster-config-map",
+            "a-dispatcher-leader",
+            "a-resourcemanager-leader",
+            "a-restserver-leader",
+        ] {
             assert!(is_ha_name("a", name), "{name}");
         }
         assert!(is_ha_name("a", &format!("a-{job}-config-map")));
         assert!(is_ha_name("a", &format!("a-{job}-jobmanager-leader")));
-        for name in ["flink-config-a", "pod-template-a", "a-config-map", "a-b-cluster-config-map", "autoscaler-a"] {
+        for name in [
+            "flink-config-a",
+            "pod-template-a",
+            "a-config-map",
+            "a-b-cluster-config-map",
+            "autoscaler-a",
+        ] {
             assert!(!is_ha_name("a", name), "{name}");
         }
-        assert!(!is_ha_name("a", &format!("a-{}-config-map", job.to_uppercase())));
+        assert!(!is_ha_name(
+            "a",
+            &format!("a-{}-config-map", job.to_uppercase())
+        ));
     }
 }

@@ -9,8 +9,8 @@ use crate::name::JobId;
 use crate::observed::Job;
 use crate::question::{Question, Wanted};
 use crate::status::conditions::Reason;
-use crate::status::recorded::Recorded;
 use crate::status::error::{JOB_NOT_FOUND, Problem};
+use crate::status::recorded::Recorded;
 use flink_operator_api::{FlinkJobState, Lineage, ReconciliationState, Segment};
 use std::str::FromStr;
 
@@ -19,8 +19,14 @@ const SEGMENTS: usize = 20;
 
 /// Asks for the cause of a failure that this pass sees for the first time.
 pub(super) fn more(view: &View<'_>, draft: &Draft) -> Option<Wanted> {
-    let before = view.stored.typed.job_status.as_ref().and_then(|job| job.state);
-    let failed = draft.job_state() == Some(FlinkJobState::Failed) && before != Some(FlinkJobState::Failed);
+    let before = view
+        .stored
+        .typed
+        .job_status
+        .as_ref()
+        .and_then(|job| job.state);
+    let failed =
+        draft.job_state() == Some(FlinkJobState::Failed) && before != Some(FlinkJobState::Failed);
     let id = draft.job_id().filter(|_| failed)?;
     let asked = view.observed.answers.root_cause.asked();
     (!asked).then(|| Wanted::from([Question::RootCause(JobId::new(id))]))
@@ -65,7 +71,10 @@ fn seen(view: &View<'_>, draft: &mut Draft, job: &Job) {
     }
     stability(draft, state);
     if !state.is_globally_terminal() && state != FlinkJobState::Running {
-        draft.wait(Reason::WaitingForJob, format!("the JobManager answers; the job is {state}"));
+        draft.wait(
+            Reason::WaitingForJob,
+            format!("the JobManager answers; the job is {state}"),
+        );
     }
 }
 
@@ -83,17 +92,22 @@ fn failed(view: &View<'_>, draft: &mut Draft) {
         Fact::Known(seen) => seen.value.clone(),
         Fact::Unknown(_) | Fact::NotAsked => None,
     };
-    let message = cause.unwrap_or_else(|| "the job failed; its JobManager gave no cause".to_owned());
-    draft.fail(Problem::Reconciliation, None, &message, Notice::warning("Job", "Error", message.clone()));
+    let message =
+        cause.unwrap_or_else(|| "the job failed; its JobManager gave no cause".to_owned());
+    draft.fail(
+        Problem::Reconciliation,
+        None,
+        &message,
+        Notice::warning("Job", "Error", message.clone()),
+    );
 }
 
 /// Notes a new life of the job.
 fn segment(draft: &mut Draft, job: &Job) {
     let lineage = draft.status().lineage.get_or_insert_with(Lineage::default);
-    let known = lineage
-        .segments
-        .last()
-        .is_some_and(|last| last.job_id == job.id.as_str() && last.start_time == Some(job.start_time));
+    let known = lineage.segments.last().is_some_and(|last| {
+        last.job_id == job.id.as_str() && last.start_time == Some(job.start_time)
+    });
     if known || job.start_time <= 0 {
         return;
     }
@@ -117,13 +131,19 @@ fn not_seen(draft: &mut Draft) {
     let seen_before = draft.job().start_time.is_some();
     draft.job().state = Some(FlinkJobState::Reconciling);
     if !seen_before {
-        draft.wait(Reason::WaitingForJob, "the JobManager answers; waiting for its main method to submit the job");
+        draft.wait(
+            Reason::WaitingForJob,
+            "the JobManager answers; waiting for its main method to submit the job",
+        );
         return;
     }
     if draft.operation().is_some() {
         return;
     }
-    draft.degrade(Reason::JobNotFound, "the JobManager answers but does not list the job any more");
+    draft.degrade(
+        Reason::JobNotFound,
+        "the JobManager answers but does not list the job any more",
+    );
     if draft.doc.typed.error.as_deref() != Some(JOB_NOT_FOUND) {
         draft.status().error = Some(JOB_NOT_FOUND.to_owned());
         draft.notice(Notice::warning("Job", "Missing", JOB_NOT_FOUND));
@@ -148,6 +168,10 @@ pub(super) fn cluster_info(view: &View<'_>, draft: &mut Draft) {
     }
     if !entries.is_empty() {
         let info = draft.status().cluster_info.get_or_insert_default();
-        info.extend(entries.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        info.extend(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
     }
 }

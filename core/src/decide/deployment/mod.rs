@@ -25,6 +25,9 @@ mod view;
 
 pub use settle::settle;
 
+#[cfg(test)]
+mod tests;
+
 use crate::decision::{Decision, Revisit, Step};
 use crate::effect::Effect;
 use crate::name::Ids;

@@ -66,7 +66,9 @@ pub(super) fn apply(view: &View<'_>) -> Applied {
             ours(view, &mut draft, deployment);
         }
         // What stands there instead, if anything, is dealt with when the cluster is started again.
-        Identity::Absent | Identity::Leftover | Identity::Stranger if view.is_fresh() => absent(&mut draft),
+        Identity::Absent | Identity::Leftover | Identity::Stranger if view.is_fresh() => {
+            absent(&mut draft)
+        }
         // A stale store must not make an absence of what was just created.
         Identity::Absent | Identity::Leftover | Identity::Stranger => {
             return Applied::Ask(Wanted::from([Question::Pods]));
@@ -81,10 +83,15 @@ pub(super) fn apply(view: &View<'_>) -> Applied {
 
 /// Returns whether a cluster should be there, or is being ended, so that it is worth looking at.
 fn expects_cluster(draft: &Draft) -> bool {
-    let Some(recorded) = &draft.recorded else { return false };
+    let Some(recorded) = &draft.recorded else {
+        return false;
+    };
     match draft.reconciliation_state() {
         ReconciliationState::Deployed | ReconciliationState::RolledBack => {
-            recorded.is_running() && draft.operation().is_none_or(|operation| operation.attempt.is_none())
+            recorded.is_running()
+                && draft
+                    .operation()
+                    .is_none_or(|operation| operation.attempt.is_none())
         }
         // The record of an attempt says "suspended"; the old cluster, being ended, "running".
         ReconciliationState::Upgrading | ReconciliationState::RollingBack => recorded.is_running(),
@@ -119,8 +126,14 @@ fn answering(view: &View<'_>, draft: &mut Draft, listed: &[crate::observed::Job]
 
 /// Upstream waits a fixed time between the open port and READY; here only if somebody sets it.
 fn rest_delay_is_over(view: &View<'_>) -> bool {
-    let Some(delay) = view.options.rest_ready_delay else { return true };
-    let pods = view.observed.job_managers.value().map_or(&[][..], Vec::as_slice);
+    let Some(delay) = view.options.rest_ready_delay else {
+        return true;
+    };
+    let pods = view
+        .observed
+        .job_managers
+        .value()
+        .map_or(&[][..], Vec::as_slice);
     let mut ready = pods.iter().filter_map(|pod| pod.ready_since);
     ready.any(|since| view.now.duration_since(since) >= delay)
 }
@@ -131,10 +144,19 @@ fn silent(draft: &mut Draft, why: &Why) {
         draft.job().state = Some(FlinkJobState::Reconciling);
     }
     if draft.job_manager() == JobManager::Ready {
-        draft.wait(Reason::JobManagerSilent, format!("the JobManager does not answer ({}); the job's state is unknown", plain(why)));
+        draft.wait(
+            Reason::JobManagerSilent,
+            format!(
+                "the JobManager does not answer ({}); the job's state is unknown",
+                plain(why)
+            ),
+        );
     } else {
         draft.set_job_manager(JobManager::DeployedNotReady);
-        draft.wait(Reason::WaitingForJobManager, "the JobManager's pod is ready; waiting for its REST API");
+        draft.wait(
+            Reason::WaitingForJobManager,
+            "the JobManager's pod is ready; waiting for its REST API",
+        );
     }
 }
 
@@ -159,7 +181,10 @@ fn starting(view: &View<'_>, draft: &mut Draft, deployment: &Deployment) {
     }
     if !failure::apply(view, draft, deployment) {
         draft.set_job_manager(JobManager::Deploying);
-        draft.wait(Reason::WaitingForJobManager, "waiting for the JobManager's pod to become ready");
+        draft.wait(
+            Reason::WaitingForJobManager,
+            "waiting for the JobManager's pod to become ready",
+        );
         failure::unschedulable(view, draft);
         clear_error(draft);
     }
@@ -172,7 +197,8 @@ fn absent(draft: &mut Draft) {
     }
     let before = draft.job_manager();
     draft.set_job_manager(JobManager::Missing);
-    let ending = draft.operation().is_some() || draft.reconciliation_state() != ReconciliationState::Deployed;
+    let ending = draft.operation().is_some()
+        || draft.reconciliation_state() != ReconciliationState::Deployed;
     if !ending && !matches!(before, JobManager::Missing | JobManager::Error) {
         let message = "Missing JobManager deployment";
         draft.fail(

@@ -35,7 +35,11 @@ impl Options {
     /// Resolves the options: of the deployed spec, with the operator's keys of the current one.
     ///
     /// A value that cannot be read falls back to its default here; validation reports it.
-    pub(super) fn of(observed: &Observed, spec: Option<&FlinkDeploymentSpec>, recorded: Option<&Recorded>) -> Self {
+    pub(super) fn of(
+        observed: &Observed,
+        spec: Option<&FlinkDeploymentSpec>,
+        recorded: Option<&Recorded>,
+    ) -> Self {
         let namespace = &observed.resource.meta.key.namespace;
         let deployed = recorded.map(|recorded| &recorded.spec).or(spec);
         let version = deployed.and_then(|spec| spec.flink_version);
@@ -48,7 +52,10 @@ impl Options {
         }
         if let Some(current) = spec {
             let flat = crate::config::flatten(&current.flink_configuration.0);
-            for (key, value) in flat.iter().filter(|(key, _)| key.starts_with("kubernetes.operator.")) {
+            for (key, value) in flat
+                .iter()
+                .filter(|(key, _)| key.starts_with("kubernetes.operator."))
+            {
                 config.set(key, value);
             }
         }
@@ -71,16 +78,27 @@ impl Options {
 
 /// Returns whether high availability is on, as Flink reads its option.
 pub(super) fn is_highly_available(config: &Configuration) -> bool {
-    let mode = config.find(&options::HA_TYPE).ok().flatten().unwrap_or_default();
-    !(mode.is_empty() || mode.eq_ignore_ascii_case("none") || mode.eq_ignore_ascii_case("standalone"))
+    let mode = config
+        .find(&options::HA_TYPE)
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    !(mode.is_empty()
+        || mode.eq_ignore_ascii_case("none")
+        || mode.eq_ignore_ascii_case("standalone"))
 }
 
 fn read<T: Value>(config: &Configuration, key: &Key<T>) -> Option<T> {
-    config.get(key).ok().or_else(|| key.option().default.and_then(|text| T::parse(text).ok()))
+    config
+        .get(key)
+        .ok()
+        .or_else(|| key.option().default.and_then(|text| T::parse(text).ok()))
 }
 
 fn duration(config: &Configuration, key: &Key<std::time::Duration>) -> SignedDuration {
-    read(config, key).and_then(|value| SignedDuration::try_from(value).ok()).unwrap_or(SignedDuration::from_secs(10))
+    read(config, key)
+        .and_then(|value| SignedDuration::try_from(value).ok())
+        .unwrap_or(SignedDuration::from_secs(10))
 }
 
 fn flag(config: &Configuration, key: &Key<bool>) -> bool {

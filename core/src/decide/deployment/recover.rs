@@ -24,7 +24,11 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Re
         draft.degrade(Reason::JobManagerMissing, obstacle);
         return rest::observe_again(view, draft);
     }
-    draft.notice(Notice::warning("Job", "RecoverDeployment", "Recovering lost deployment"));
+    draft.notice(Notice::warning(
+        "Job",
+        "RecoverDeployment",
+        "Recovering lost deployment",
+    ));
     let spec = recorded.spec.clone();
     deploy::start(view, draft, ids, &spec, Purpose::Recovery)
 }
@@ -34,9 +38,14 @@ fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
     let version = recorded.spec.flink_version;
     // The mode of the user's current spec counts: the record holds how the job was last restored.
     let spec = view.spec.ok().unwrap_or(&recorded.spec);
-    let mode = spec.job.as_ref().map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
+    let mode = spec
+        .job
+        .as_ref()
+        .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
     if !view.options.recovery_enabled {
-        return Some("the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false");
+        return Some(
+            "the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false",
+        );
     }
     if version.is_none_or(|version| version < FlinkVersion::V1_15) {
         return Some(

@@ -16,7 +16,11 @@ pub(super) struct Rendered {
 }
 
 /// Renders the objects for an attempt. The same inputs give the same bytes.
-pub(super) fn render(view: &View<'_>, spec: &FlinkDeploymentSpec, attempt: &Attempt) -> Result<Rendered, BuildError> {
+pub(super) fn render(
+    view: &View<'_>,
+    spec: &FlinkDeploymentSpec,
+    attempt: &Attempt,
+) -> Result<Rendered, BuildError> {
     let submission = Submission {
         job_id: attempt.job_id.clone().unwrap_or_default(),
         result_store_id: attempt.result_store_id.clone().unwrap_or_default(),
@@ -26,7 +30,12 @@ pub(super) fn render(view: &View<'_>, spec: &FlinkDeploymentSpec, attempt: &Atte
             Restore::LastState => build::Restore::LastState,
         },
     };
-    let effective = build::effective(spec, &cluster_meta(view), &view.observed.settings, &submission)?;
+    let effective = build::effective(
+        spec,
+        &cluster_meta(view),
+        &view.observed.settings,
+        &submission,
+    )?;
     let children = build::render(&effective)?;
     let hash = children.hash();
     let kind = |object: &Value| match object["kind"].as_str() {
@@ -36,7 +45,11 @@ pub(super) fn render(view: &View<'_>, spec: &FlinkDeploymentSpec, attempt: &Atte
     };
     Ok(Rendered {
         deployment: children.deployment_of(&attempt.id, &hash),
-        children: children.dependents().iter().map(|object| (kind(object), object.clone())).collect(),
+        children: children
+            .dependents()
+            .iter()
+            .map(|object| (kind(object), object.clone()))
+            .collect(),
         hash,
     })
 }
@@ -53,12 +66,18 @@ fn cluster_meta(view: &View<'_>) -> ClusterMeta {
 /// Returns the id of a new job: the user's if the configuration fixes one, else a fresh one.
 pub(super) fn job_id(view: &View<'_>, spec: &FlinkDeploymentSpec, ids: &Ids) -> JobId {
     let config = build::resource_config(spec, &view.meta.key.namespace, &view.observed.settings);
-    config.text(options::INTERNAL_JOB_ID.option().key).map_or_else(|| ids.job.clone(), JobId::new)
+    config
+        .text(options::INTERNAL_JOB_ID.option().key)
+        .map_or_else(|| ids.job.clone(), JobId::new)
 }
 
 /// Returns how many TaskManagers a spec asks for: its replicas, else its parallelism over slots.
 pub(super) fn task_manager_count(spec: &FlinkDeploymentSpec) -> i32 {
-    if let Some(replicas) = spec.task_manager.as_ref().and_then(|task_manager| task_manager.replicas) {
+    if let Some(replicas) = spec
+        .task_manager
+        .as_ref()
+        .and_then(|task_manager| task_manager.replicas)
+    {
         return replicas;
     }
     let config = flatten(&spec.flink_configuration.0);
@@ -69,7 +88,11 @@ pub(super) fn task_manager_count(spec: &FlinkDeploymentSpec) -> i32 {
 
 /// Returns CPU cores and bytes of memory of the running cluster, as upstream prints them; `None` if
 /// a size cannot be derived.
-pub(super) fn totals(view: &View<'_>, spec: &FlinkDeploymentSpec, task_managers: u32) -> Option<(String, String)> {
+pub(super) fn totals(
+    view: &View<'_>,
+    spec: &FlinkDeploymentSpec,
+    task_managers: u32,
+) -> Option<(String, String)> {
     let settings = &view.observed.settings;
     let config = build::observe_config(spec, spec, &cluster_meta(view), settings).ok()?;
     let count = f64::from(task_managers);
@@ -79,7 +102,9 @@ pub(super) fn totals(view: &View<'_>, spec: &FlinkDeploymentSpec, task_managers:
         _ => f64::from(config.get(&options::TASKMANAGER_SLOTS).ok()?),
     };
     let cpu = count * task_manager_cpu * config.get(&options::TASKMANAGER_CPU_LIMIT_FACTOR).ok()?
-        + config.get(&options::JOBMANAGER_CPU).ok()? * config.get(&options::JOBMANAGER_CPU_LIMIT_FACTOR).ok()? * replicas;
+        + config.get(&options::JOBMANAGER_CPU).ok()?
+            * config.get(&options::JOBMANAGER_CPU_LIMIT_FACTOR).ok()?
+            * replicas;
     let bytes = |size: MemorySize, factor: f64, count: f64| {
         #[allow(clippy::cast_precision_loss)] // upstream computes in doubles, too
         let size = size.bytes() as f64;
@@ -95,5 +120,8 @@ pub(super) fn totals(view: &View<'_>, spec: &FlinkDeploymentSpec, task_managers:
         config.get(&options::JOBMANAGER_MEMORY_LIMIT_FACTOR).ok()?,
         replicas,
     );
-    Some((number::java_double(cpu), format!("{:.0}", task_managers + job_managers)))
+    Some((
+        number::java_double(cpu),
+        format!("{:.0}", task_managers + job_managers),
+    ))
 }

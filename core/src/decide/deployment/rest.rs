@@ -43,7 +43,10 @@ pub(super) fn unknown_operation(view: &View<'_>, mut draft: Draft) -> Step {
 
 /// Created with `state: suspended`: nothing is deployed until that changes.
 pub(super) fn created_suspended(view: &View<'_>, mut draft: Draft) -> Step {
-    draft.wait(Reason::Suspended, "created as suspended; set spec.job.state to running to deploy it");
+    draft.wait(
+        Reason::Suspended,
+        "created as suspended; set spec.job.state to running to deploy it",
+    );
     draft.rest(view, Revisit::on_change("suspended"))
 }
 
@@ -53,7 +56,9 @@ pub(super) fn suspended(view: &View<'_>, mut draft: Draft, spec: &FlinkDeploymen
     draft.status().lineage = None;
     draft.job().upgrade_savepoint_path = None;
     draft.reconciliation().reconciliation_timestamp = Some(view.now.as_millisecond());
-    let recorded = Recorded::new(spec.clone(), false).with_state(JobState::Suspended).with_mode(UpgradeMode::Stateless);
+    let recorded = Recorded::new(spec.clone(), false)
+        .with_state(JobState::Suspended)
+        .with_mode(UpgradeMode::Stateless);
     draft.record(recorded);
     draft.reconciliation().state = Some(ReconciliationState::Deployed);
     draft.mark_stable();
@@ -64,12 +69,22 @@ pub(super) fn suspended(view: &View<'_>, mut draft: Draft, spec: &FlinkDeploymen
 
 /// Fills what the scale subresource shows.
 pub(super) fn task_managers(draft: &mut Draft) {
-    let Some(recorded) = draft.recorded.clone() else { return };
+    let Some(recorded) = draft.recorded.clone() else {
+        return;
+    };
     let running = recorded.is_running();
-    let replicas = if running { super::render::task_manager_count(&recorded.spec) } else { 0 };
+    let replicas = if running {
+        super::render::task_manager_count(&recorded.spec)
+    } else {
+        0
+    };
     let name = draft.resource_name.clone();
     draft.status().task_manager = Some(TaskManagerInfo {
-        label_selector: Some(if running { format!("component=taskmanager,app={name}") } else { String::new() }),
+        label_selector: Some(if running {
+            format!("component=taskmanager,app={name}")
+        } else {
+            String::new()
+        }),
         replicas: Some(replicas),
     });
 }
@@ -95,15 +110,26 @@ fn next_look(view: &View<'_>, draft: &Draft) -> Revisit {
         JobManager::Ready | JobManager::DeployedNotReady | JobManager::Deploying => {
             Revisit::after(growing(view, draft), "starting")
         }
-        JobManager::Missing | JobManager::Error => Revisit::after(view.options.reconcile_interval, "failed"),
+        JobManager::Missing | JobManager::Error => {
+            Revisit::after(view.options.reconcile_interval, "failed")
+        }
     }
 }
 
 /// Looks often right after a start and less often later.
 fn growing(view: &View<'_>, draft: &Draft) -> SignedDuration {
-    let since = draft.doc.typed.reconciliation_status.as_ref().and_then(|r| r.reconciliation_timestamp);
-    let waited = since.map_or(SHORTEST, |since| SignedDuration::from_millis(view.now.as_millisecond() - since));
-    (waited / 8).max(SHORTEST).min(view.options.progress_interval.max(SHORTEST))
+    let since = draft
+        .doc
+        .typed
+        .reconciliation_status
+        .as_ref()
+        .and_then(|r| r.reconciliation_timestamp);
+    let waited = since.map_or(SHORTEST, |since| {
+        SignedDuration::from_millis(view.now.as_millisecond() - since)
+    });
+    (waited / 8)
+        .max(SHORTEST)
+        .min(view.options.progress_interval.max(SHORTEST))
 }
 
 /// Spreads polls evenly: each resource looks at its own moment within the interval.
@@ -114,6 +140,10 @@ fn poll(view: &View<'_>) -> SignedDuration {
     });
     let into = (i128::from(view.now.as_millisecond()) + phase * 7919).rem_euclid(interval);
     let left = interval - into;
-    let delay = if left < interval / 2 { left + interval } else { left };
+    let delay = if left < interval / 2 {
+        left + interval
+    } else {
+        left
+    };
     SignedDuration::from_millis(i64::try_from(delay).unwrap_or(i64::MAX))
 }

@@ -14,10 +14,19 @@ use crate::status::error::Problem;
 use jiff::Timestamp;
 
 /// Computes the status after these outcomes, in the order of the decision's effects.
-pub fn settle(observed: &Observed, decision: &Decision, outcomes: &[Outcome], now: Timestamp) -> Status {
+pub fn settle(
+    observed: &Observed,
+    decision: &Decision,
+    outcomes: &[Outcome],
+    now: Timestamp,
+) -> Status {
     let intended = decision.intent.as_ref().unwrap_or(&decision.status);
-    let Status::FlinkDeployment(intent) = intended else { return intended.clone() };
-    let Ok(view) = View::of(observed, now) else { return intended.clone() };
+    let Status::FlinkDeployment(intent) = intended else {
+        return intended.clone();
+    };
+    let Ok(view) = View::of(observed, now) else {
+        return intended.clone();
+    };
     let mut draft = Draft::from_intent(&view, intent);
     let mut created = None;
     for (effect, outcome) in decision.effects.iter().zip(outcomes) {
@@ -28,7 +37,8 @@ pub fn settle(observed: &Observed, decision: &Decision, outcomes: &[Outcome], no
             Outcome::Unknown(_) => {}
         }
     }
-    let complete = outcomes.len() == decision.effects.len() && outcomes.iter().all(Outcome::is_done);
+    let complete =
+        outcomes.len() == decision.effects.len() && outcomes.iter().all(Outcome::is_done);
     if complete {
         completed(&mut draft, decision, created);
     }
@@ -59,12 +69,22 @@ fn done(draft: &mut Draft, effect: &Effect, receipt: &Receipt, created: &mut Opt
 
 /// After the last child of a start: the configuration is there, so that the JobManager may run.
 fn completed(draft: &mut Draft, decision: &Decision, created: Option<Uid>) {
-    let creates_children = decision.effects.iter().any(|effect| matches!(effect, Effect::CreateChild { .. }));
+    let creates_children = decision
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::CreateChild { .. }));
     if !creates_children {
         return;
     }
-    let stored = draft.doc.typed.cluster.as_ref().map(|cluster| Uid::new(&cluster.deployment_uid));
-    let attempt = draft.operation().and_then(|operation| operation.attempt.clone());
+    let stored = draft
+        .doc
+        .typed
+        .cluster
+        .as_ref()
+        .map(|cluster| Uid::new(&cluster.deployment_uid));
+    let attempt = draft
+        .operation()
+        .and_then(|operation| operation.attempt.clone());
     if let (Some(uid), Some(attempt)) = (created.or(stored), attempt) {
         deploy::deployed(draft, &attempt, &uid);
     }
@@ -72,11 +92,24 @@ fn completed(draft: &mut Draft, decision: &Decision, created: Option<Uid>) {
 
 /// Surely not applied, and the server said why: so does the status.
 fn refused(draft: &mut Draft, effect: &Effect, why: &Why) {
-    let Why::Status { code, message } = why else { return };
+    let Why::Status { code, message } = why else {
+        return;
+    };
     let text = match (effect, code) {
         // Somebody was quicker, or a stale look: the next pass sees what is there.
-        (Effect::AddFinalizer | Effect::RemoveFinalizer | Effect::SaveStatus | Effect::RemoveGraphs { .. }, 409)
-        | (Effect::CreateDeployment { .. } | Effect::DeleteDeployment { .. } | Effect::DeleteHaMap { .. }, 404 | 409) => return,
+        (
+            Effect::AddFinalizer
+            | Effect::RemoveFinalizer
+            | Effect::SaveStatus
+            | Effect::RemoveGraphs { .. },
+            409,
+        )
+        | (
+            Effect::CreateDeployment { .. }
+            | Effect::DeleteDeployment { .. }
+            | Effect::DeleteHaMap { .. },
+            404 | 409,
+        ) => return,
         (Effect::CreateChild { kind, body, .. }, 409) => format!(
             "{} {} exists and does not belong to this cluster; delete or rename it",
             kind.as_str(),

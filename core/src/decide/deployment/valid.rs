@@ -11,7 +11,8 @@ pub(super) fn check(view: &View<'_>) -> Option<String> {
         Err(broken) => Some(broken.to_string()),
         Ok(spec) => {
             let recorded = view.recorded.as_ref();
-            let violations = validate::flink_deployment(view.meta, spec, recorded, &view.observed.settings);
+            let violations =
+                validate::flink_deployment(view.meta, spec, recorded, &view.observed.settings);
             validate::summary(&violations)
         }
     }
@@ -24,7 +25,8 @@ pub(super) fn not_supported(spec: &FlinkDeploymentSpec) -> Option<(Reason, Strin
         return Some((Reason::NotSupported, message.to_owned()));
     }
     if spec.mode == Some(KubernetesDeploymentMode::Standalone) {
-        let message = "spec.mode: standalone is accepted but not carried out by this version yet; use native";
+        let message =
+            "spec.mode: standalone is accepted but not carried out by this version yet; use native";
         return Some((Reason::NotSupported, message.to_owned()));
     }
     None

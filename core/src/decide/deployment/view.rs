@@ -37,7 +37,15 @@ impl<'a> View<'a> {
         let spec = spec.as_ref().as_ref();
         let options = Options::of(observed, spec.ok(), recorded.as_ref());
         let meta = &observed.resource.meta;
-        Ok(Self { observed, meta, spec, stored, recorded, options, now })
+        Ok(Self {
+            observed,
+            meta,
+            spec,
+            stored,
+            recorded,
+            options,
+            now,
+        })
     }
 
     /// Returns the uid of the resource, which owns its Deployment.

@@ -1,0 +1,8 @@
+//! One behaviour, one sentence: decisions for a `FlinkDeployment` on hand-made observations.
+#![allow(clippy::unwrap_used)]
+
+mod changing;
+mod deleting;
+mod deploying;
+mod observing;
+mod scene;
