@@ -110,6 +110,9 @@ pub(super) fn start(
         Reason::Deploying,
         format!("creating the objects of the cluster, since {}", view.now),
     );
+    for warning in &rendered.warnings {
+        draft.notice(Notice::warning("Operator", "ConfigurationWarning", warning));
+    }
     draft.notice(Notice::normal(
         "JobManagerDeployment",
         "Submit",
@@ -117,7 +120,7 @@ pub(super) fn start(
     ));
     let mut effects = ha::remove_graphs(maps);
     effects.extend(create_all(&rendered, &ids.attempt, not_after));
-    draft.act(view, effects, Revisit::on_change("deploying"))
+    draft.act(view, effects, Revisit::after(view.options.progress_interval, "deploying"))
 }
 
 /// What upstream records right before it submits, so that it could go on from here.
@@ -262,7 +265,7 @@ fn none_yet(
         &AttemptId::new(&attempt.id),
         not_after,
     ));
-    draft.act(view, effects, Revisit::on_change("deploying"))
+    draft.act(view, effects, Revisit::after(view.options.progress_interval, "deploying"))
 }
 
 /// Begins a new attempt with the newest spec, once the old one's requests cannot arrive any more.
@@ -362,7 +365,7 @@ fn create_missing(
         .collect();
     note_cluster(&mut draft, &uid);
     draft.wait(Reason::Deploying, "completing the objects of the cluster");
-    draft.act(view, missing, Revisit::on_change("deploying"))
+    draft.act(view, missing, Revisit::after(view.options.progress_interval, "deploying"))
 }
 
 /// Another attempt's Deployment stands there.

@@ -89,6 +89,6 @@ fn add_finalizer(view: &View<'_>) -> Step {
         needs_additive: false,
         status,
         notices: Vec::new(),
-        revisit: Revisit::on_change("finalizer"),
+        revisit: Revisit::after(view.options.progress_interval, "finalizer"),
     }))
 }

@@ -13,6 +13,8 @@ pub(super) struct Rendered {
     pub deployment: Value,
     pub children: Vec<(ChildKind, Value)>,
     pub hash: String,
+    /// What the user may not expect; never stops a start.
+    pub warnings: Vec<String>,
 }
 
 /// Renders the objects for an attempt. The same inputs give the same bytes.
@@ -51,6 +53,7 @@ pub(super) fn render(
             .map(|object| (kind(object), object.clone()))
             .collect(),
         hash,
+        warnings: children.warnings().to_vec(),
     })
 }
 
