@@ -1,9 +1,9 @@
 //! Deletion: the cluster is ended, then the finalizer goes. It always ends.
 
+use super::change;
 use super::draft::Draft;
 use super::end::{self, Progress};
 use super::view::View;
-use super::{change, deploy};
 use crate::decision::{Notice, Revisit, Step};
 use crate::effect::Effect;
 use crate::name::Ids;
@@ -25,10 +25,6 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             "Cleanup",
             "Cleaning up FlinkDeployment",
         ));
-    }
-    if !view.is_fresh() {
-        // What is to be ended is looked up, not remembered: the status may know of nothing yet.
-        return Step::Ask(deploy::proofs());
     }
     if view.options.savepoint_on_deletion && has_state_to_save(&draft) {
         change::announce(

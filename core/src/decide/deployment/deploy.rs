@@ -120,7 +120,11 @@ pub(super) fn start(
     ));
     let mut effects = ha::remove_graphs(maps);
     effects.extend(create_all(&rendered, &ids.attempt, not_after));
-    draft.act(view, effects, Revisit::after(view.options.progress_interval, "deploying"))
+    draft.act(
+        view,
+        effects,
+        Revisit::after(view.options.progress_interval, "deploying"),
+    )
 }
 
 /// What upstream records right before it submits, so that it could go on from here.
@@ -265,7 +269,11 @@ fn none_yet(
         &AttemptId::new(&attempt.id),
         not_after,
     ));
-    draft.act(view, effects, Revisit::after(view.options.progress_interval, "deploying"))
+    draft.act(
+        view,
+        effects,
+        Revisit::after(view.options.progress_interval, "deploying"),
+    )
 }
 
 /// Begins a new attempt with the newest spec, once the old one's requests cannot arrive any more.
@@ -365,7 +373,11 @@ fn create_missing(
         .collect();
     note_cluster(&mut draft, &uid);
     draft.wait(Reason::Deploying, "completing the objects of the cluster");
-    draft.act(view, missing, Revisit::after(view.options.progress_interval, "deploying"))
+    draft.act(
+        view,
+        missing,
+        Revisit::after(view.options.progress_interval, "deploying"),
+    )
 }
 
 /// Another attempt's Deployment stands there.
