@@ -58,6 +58,16 @@ impl Health {
         change(&mut actor);
     }
 
+    /// Notes that an actor has crashed.
+    pub fn crashed(&self, key: &Key, looping: bool) {
+        let now = self.0.clock.now();
+        self.of_actor(key, |actor| {
+            actor.turn(Activity::Crashed, now);
+            actor.restarts = actor.restarts.saturating_add(1);
+            actor.crash_looping = looping;
+        });
+    }
+
     /// Reads what is known of one actor.
     pub fn actor(&self, key: &Key) -> Option<ActorHealth> {
         self.0.actors.get(key).map(|found| found.clone())
