@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::{ApiError, Violation};
+use super::error::ApiError;
 use super::fields::{self, Path, Shape};
 use super::kinds::Quirk;
 use super::object;
 use super::store::{Context, Key, State};
+use super::violation::Violation;
 use super::write::{self, Part};
 
 /// One owner of fields: a manager, and whether it applies or writes.

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::error::Violation;
 use super::kinds::Kind;
 use super::object;
+use super::violation::Violation;
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 /// What is said of something that is no label.

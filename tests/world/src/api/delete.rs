@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::{ApiError, Violation};
+use super::error::ApiError;
 use super::kinds::Quirk;
 use super::object::{self, CLEANUP, FOREGROUND, ORPHAN};
 use super::store::{Context, Key, State};
+use super::violation::Violation;
 use crate::clock::whole_seconds;
 
 /// What happens to the objects that a deleted object owns.

@@ -47,6 +47,7 @@ mod scale;
 mod schema;
 mod select;
 mod store;
+mod violation;
 mod watch;
 mod wire;
 mod write;

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::error::{ApiError, Violation};
+use super::error::ApiError;
 use super::fields::{self, Shape};
 use super::object;
 use super::store::{Context, Key, State};
+use super::violation::Violation;
 use super::write::{self, Part};
 
 /// What the body of a PATCH is.

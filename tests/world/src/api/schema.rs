@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::error::Violation;
 use super::fields::ListType;
+use super::violation::Violation;
 
 /// A structural `openAPIV3Schema`.
 #[derive(Clone, Debug)]
@@ -140,11 +140,13 @@ fn set_defaults(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-                // A null where none is allowed counts as absent if there is a default.
-                let absent = fields
-                    .get(name)
-                    .is_none_or(|value| value.is_null() && !is_set(property, "nullable"));
-                if let Some(default) = property.get("default").filter(|_| absent) {
+                // A null where none is allowed counts as absent.
+                if fields.get(name).is_some_and(Value::is_null) && !is_set(property, "nullable") {
+                    fields.remove(name);
+                }
+                if let Some(default) = property.get("default")
+                    && !fields.contains_key(name)
+                {
                     fields.insert(name.clone(), default.clone());
                 }
                 if let Some(value) = fields.get_mut(name) {
@@ -156,10 +158,11 @@ fn set_defaults(value: &mut Value, schema: &Value) {
                 .filter(|extra| extra.is_object())
             {
                 let known = schema["properties"].as_object();
-                for (_, value) in fields
-                    .iter_mut()
-                    .filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)))
-                {
+                let is_extra = |name: &str| known.is_none_or(|known| !known.contains_key(name));
+                if !is_set(extra, "nullable") {
+                    fields.retain(|name, value| !value.is_null() || !is_extra(name));
+                }
+                for (_, value) in fields.iter_mut().filter(|(name, _)| is_extra(name)) {
                     set_defaults(value, extra);
                 }
             }
@@ -205,13 +208,15 @@ fn check(value: &Value, schema: &Value, path: &str, found: &mut Vec<Violation>) 
             reason: "FieldValueTypeInvalid",
             message: format!("Invalid value: {given}: {why}"),
         });
-        return;
     }
     if let Some(allowed) = schema["enum"]
         .as_array()
         .filter(|allowed| !allowed.contains(value) && !value.is_null())
     {
         found.push(Violation::unsupported(path, value, allowed));
+    }
+    if !fits(value, schema) {
+        return;
     }
     match value {
         Value::Object(fields) => check_object(fields, schema, path, found),

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::ApiServer;
 use super::delivery::{Delivery, DeliveryAction, EventType};
-use super::error::{ApiError, Violation};
+use super::error::ApiError;
 use super::kinds::Kind;
 use super::link::{Link, Orders};
 use super::object;
@@ -20,6 +20,7 @@ use super::rest::view;
 use super::route::Call;
 use super::select::Selector;
 use super::store::{Change, State, with_version};
+use super::violation::Violation;
 use crate::points::Cut;
 
 /// How often a client that asked for bookmarks gets one.

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::builtin;
 use super::check;
-use super::error::{ApiError, Violation};
+use super::error::ApiError;
 use super::kinds::{Kind, Quirk};
 use super::object;
 use super::store::{Context, Key, State};
+use super::violation::Violation;
 
 /// Which half of an object a write may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub(crate) fn create(
     begin(state, kind, &mut body, part);
     let name = object::name(&body).to_owned();
     conform(state, context, kind, &mut body, part)?;
+    builtin::complete(kind, &mut body);
     let mut violations = check::metadata(kind, &body);
     violations.extend(builtin::violations(kind, &body));
     if !violations.is_empty() {
@@ -259,7 +261,6 @@ fn begin(state: &mut State, kind: &'static Kind, body: &mut Value, part: Part) {
         metadata.insert("generation".into(), json!(1));
     }
     object::tidy_metadata(body);
-    builtin::complete(kind, body);
 }
 
 /// Fits an object to the type or schema of its kind: unknown fields are dropped, defaults set, the rest checked.

@@ -111,6 +111,20 @@ pub(super) fn creating() -> Vec<Step> {
             specimen("wrong", &json!({ "mode": "x", "count": "two" })),
         ),
         Step::post(
+            "a null counts as absent",
+            &format!("{SPECIMENS}?dryRun=All"),
+            specimen(
+                "nulls",
+                &json!({ "image": "i", "mode": null, "count": null, "config": { "a": null } }),
+            ),
+        )
+        .only(&["/spec"]),
+        Step::post(
+            "what is of the wrong type is not of the allowed values either",
+            SPECIMENS,
+            specimen("wrong", &json!({ "image": "i", "mode": 5 })),
+        ),
+        Step::post(
             "a required field is required",
             SPECIMENS,
             specimen("wrong", &json!({ "image": "i", "parts": [{ "size": 1 }] })),

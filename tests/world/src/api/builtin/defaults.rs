@@ -34,6 +34,9 @@ pub(crate) fn complete(kind: &Kind, object: &mut Value) {
             default(spec, "type", || json!("ClusterIP"));
             default(spec, "sessionAffinity", || json!("None"));
             default(spec, "internalTrafficPolicy", || json!("Cluster"));
+            if ["NodePort", "LoadBalancer"].contains(&spec["type"].as_str().unwrap_or_default()) {
+                default(spec, "externalTrafficPolicy", || json!("Cluster"));
+            }
             for port in items(spec, "ports") {
                 let number = port.get("port").cloned().unwrap_or_default();
                 default(port, "protocol", || json!("TCP"));
@@ -83,7 +86,11 @@ fn part_of<'a>(fields: &'a mut Map<String, Value>, field: &str) -> &'a mut Map<S
 }
 
 fn default(fields: &mut Map<String, Value>, field: &str, value: impl FnOnce() -> Value) {
-    if fields.get(field).is_none_or(Value::is_null) {
+    // Typed objects do not tell an empty text from none.
+    if fields
+        .get(field)
+        .is_none_or(|value| value.is_null() || *value == "")
+    {
         fields.insert(field.to_owned(), value());
     }
 }
@@ -110,10 +117,20 @@ fn complete_pod_spec(spec: &mut Map<String, Value>) {
     default(spec, "schedulerName", || json!("default-scheduler"));
     default(spec, "securityContext", || json!({}));
     default(spec, "terminationGracePeriodSeconds", || json!(30));
+    // The older of two names of one field; the newer wins.
+    if let Some(account) = spec.get("serviceAccount").cloned() {
+        default(spec, "serviceAccountName", || account);
+    }
     if let Some(account) = spec.get("serviceAccountName").cloned() {
-        default(spec, "serviceAccount", || account);
+        spec.insert("serviceAccount".into(), account);
     }
     for volume in items(spec, "volumes") {
+        if volume
+            .iter()
+            .all(|(field, source)| field == "name" || source.is_null())
+        {
+            volume.insert("emptyDir".into(), json!({}));
+        }
         for source in ["configMap", "secret"] {
             if let Some(source) = volume.get_mut(source).and_then(Value::as_object_mut) {
                 default(source, "defaultMode", || json!(420));
@@ -169,6 +186,10 @@ fn complete_container(container: &mut Map<String, Value>) {
             ("timeoutSeconds", 1),
         ] {
             default(probe, field, || json!(value));
+        }
+        if let Some(get) = probe.get_mut("httpGet").and_then(Value::as_object_mut) {
+            default(get, "scheme", || json!("HTTP"));
+            default(get, "path", || json!("/"));
         }
     }
 }

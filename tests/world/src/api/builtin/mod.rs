@@ -11,8 +11,8 @@ use serde_json::Value;
 pub(crate) use defaults::complete;
 pub(crate) use typed::conform;
 
-use super::error::Violation;
 use super::kinds::Kind;
+use super::violation::Violation;
 
 /// Lists what is wrong with an object of a built-in kind.
 pub(crate) fn violations(kind: &Kind, object: &Value) -> Vec<Violation> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pods::{list, number_of_port};
-use crate::api::error::Violation;
+use crate::api::violation::Violation;
 
 /// Lists what is wrong with a `ConfigMap`.
 pub(super) fn config_map(object: &Value) -> Vec<Violation> {

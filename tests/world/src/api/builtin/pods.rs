@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::quantity::Quantity;
 use crate::api::check;
-use crate::api::error::Violation;
+use crate::api::violation::Violation;
 
 pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
     value[field]
@@ -27,8 +27,14 @@ pub(super) fn deployment(object: &Value) -> Vec<Violation> {
         ));
     }
     let labels = &spec["template"]["metadata"]["labels"];
-    match spec["selector"]["matchLabels"].as_object() {
-        None => found.push(Violation::required("spec.selector", "")),
+    let wanted = spec["selector"]["matchLabels"]
+        .as_object()
+        .filter(|wanted| !wanted.is_empty());
+    match wanted {
+        None if spec["selector"]["matchExpressions"].is_null() => {
+            let why = "empty selector is invalid for deployment";
+            found.push(Violation::invalid("spec.selector", &json!({}), why));
+        }
         Some(wanted) if wanted.iter().any(|(name, value)| labels[name] != *value) => {
             let why = "`selector` does not match template `labels`";
             found.push(Violation::invalid(
@@ -37,7 +43,7 @@ pub(super) fn deployment(object: &Value) -> Vec<Violation> {
                 why,
             ));
         }
-        Some(_) => {}
+        None | Some(_) => {}
     }
     let pod_spec = &spec["template"]["spec"];
     found.extend(pod(pod_spec, "spec.template.spec"));
@@ -100,12 +106,27 @@ fn container(container: &Value, place: &str, volumes: &BTreeSet<&str>, found: &m
     if container["image"].as_str().is_none_or(str::is_empty) {
         found.push(Violation::required(format!("{place}.image"), ""));
     }
+    let policies = ["Always", "IfNotPresent", "Never"].map(Value::from);
+    if !policies.contains(&container["imagePullPolicy"]) {
+        let field = format!("{place}.imagePullPolicy");
+        found.push(Violation::unsupported(
+            field,
+            &container["imagePullPolicy"],
+            &policies,
+        ));
+    }
     for (index, port) in list(container, "ports").iter().enumerate() {
-        number_of_port(
-            &port["containerPort"],
-            format!("{place}.ports[{index}].containerPort"),
-            found,
-        );
+        let place = format!("{place}.ports[{index}].containerPort");
+        match port["containerPort"].as_i64() {
+            None | Some(0) => found.push(Violation::required(place, "")),
+            Some(_) => number_of_port(&port["containerPort"], place, found),
+        }
+    }
+    for kind in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        probe(&container[kind], &format!("{place}.{kind}"), found);
+    }
+    for (index, variable) in list(container, "env").iter().enumerate() {
+        environment(variable, &format!("{place}.env[{index}]"), found);
     }
     for (index, mount) in list(container, "volumeMounts").iter().enumerate() {
         let place = format!("{place}.volumeMounts[{index}]");
@@ -124,6 +145,94 @@ fn container(container: &Value, place: &str, volumes: &BTreeSet<&str>, found: &m
         &format!("{place}.resources"),
         found,
     );
+}
+
+fn probe(probe: &Value, place: &str, found: &mut Vec<Violation>) {
+    let Some(fields) = probe.as_object() else {
+        return;
+    };
+    if !["exec", "grpc", "httpGet", "tcpSocket"]
+        .iter()
+        .any(|handler| fields.contains_key(*handler))
+    {
+        found.push(Violation::required(place, "must specify a handler type"));
+    }
+    number_of_port(
+        &probe["httpGet"]["port"],
+        format!("{place}.httpGet.port"),
+        found,
+    );
+    for field in [
+        "failureThreshold",
+        "initialDelaySeconds",
+        "periodSeconds",
+        "successThreshold",
+        "timeoutSeconds",
+    ] {
+        if probe[field].as_i64().is_some_and(|number| number < 0) {
+            let why = "must be greater than or equal to 0";
+            found.push(Violation::invalid(
+                format!("{place}.{field}"),
+                &probe[field],
+                why,
+            ));
+        }
+    }
+}
+
+fn environment(variable: &Value, place: &str, found: &mut Vec<Violation>) {
+    let given = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    if !given(&variable["name"]) {
+        found.push(Violation::required(format!("{place}.name"), ""));
+    }
+    let Some(source) = variable["valueFrom"].as_object() else {
+        return;
+    };
+    if source.is_empty() {
+        let why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
+        found.push(Violation::invalid(
+            format!("{place}.valueFrom"),
+            &Value::from(""),
+            why,
+        ));
+    }
+    if let Some(field) = source.get("fieldRef") {
+        let place = format!("{place}.valueFrom.fieldRef.fieldPath");
+        let path = &field["fieldPath"];
+        if !given(path) {
+            found.push(Violation::required(place, ""));
+        } else if field["apiVersion"] != "v1" {
+            let version = field["apiVersion"].as_str().unwrap_or_default();
+            let why = format!("error converting fieldPath: unsupported pod version: {version}");
+            found.push(Violation::invalid(place, path, &why));
+        } else if !path.as_str().is_some_and(is_pod_field) {
+            let path_text = path.as_str().unwrap_or_default();
+            let why = format!("error converting fieldPath: field label not supported: {path_text}");
+            found.push(Violation::invalid(place, path, &why));
+        }
+    }
+}
+
+/// Tells whether a field of a pod can be given to its containers.
+fn is_pod_field(path: &str) -> bool {
+    const PATHS: &[&str] = &[
+        "metadata.annotations",
+        "metadata.labels",
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.serviceAccountName",
+        "spec.schedulerName",
+        "spec.hostNetwork",
+        "status.phase",
+        "status.hostIP",
+        "status.hostIPs",
+        "status.podIP",
+        "status.podIPs",
+    ];
+    PATHS.contains(&path.split('[').next().unwrap_or_default())
 }
 
 /// Checks that a port is one.
@@ -185,7 +294,7 @@ mod tests {
                 "selector": { "matchLabels": { "app": "a" } },
                 "template": {
                     "metadata": { "labels": { "app": "a" } },
-                    "spec": { "restartPolicy": "Always", "containers": [{ "name": "main", "image": "flink:1.20" }] }
+                    "spec": { "restartPolicy": "Always", "containers": [{ "name": "main", "image": "flink:1.20", "imagePullPolicy": "Always" }] }
                 }
             }
         });

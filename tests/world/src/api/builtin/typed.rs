@@ -8,7 +8,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::networking::v1::Ingress;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::quantity::Quantity;
 use crate::api::error::ApiError;
@@ -35,12 +35,50 @@ pub(crate) fn conform(kind: &Kind, object: &mut Value) -> Result<Vec<String>, Ap
         ))
     };
     check_times(object).map_err(refuse)?;
+    fill_nulls(object);
     let mut typed = decode(object).map_err(|error| refuse(error.to_string()))?;
     write_amounts(&mut typed).map_err(refuse)?;
+    drop_plain_no(&mut typed);
     let mut unknown = Vec::new();
     compare(object, &typed, "", &mut unknown);
     *object = typed;
     Ok(unknown)
+}
+
+/// Replaces nulls in lists and in maps of texts by what the real server reads them as: the empty value.
+fn fill_nulls(value: &mut Value) {
+    const TEXTS: &[&str] = &[
+        "annotations",
+        "data",
+        "labels",
+        "matchLabels",
+        "nodeSelector",
+    ];
+    match value {
+        Value::Array(items) => {
+            let texts = items.iter().any(Value::is_string);
+            for item in items.iter_mut() {
+                if item.is_null() {
+                    *item = if texts { json!("") } else { json!({}) };
+                }
+                fill_nulls(item);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                if TEXTS.contains(&name.as_str())
+                    && let Some(texts) = value.as_object_mut()
+                {
+                    texts
+                        .values_mut()
+                        .filter(|text| text.is_null())
+                        .for_each(|text| *text = json!(""));
+                }
+                fill_nulls(value);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn through<T: Serialize + DeserializeOwned>(object: &Value) -> serde_json::Result<Value> {
@@ -99,6 +137,30 @@ fn write_amounts(value: &mut Value) -> Result<(), String> {
     }
 }
 
+/// Drops what the real server does not tell from nothing: a plain `false` of fields that know only yes.
+fn drop_plain_no(value: &mut Value) {
+    const ONLY_YES: &[&str] = &[
+        "hostNetwork",
+        "hostPID",
+        "hostIPC",
+        "paused",
+        "readOnly",
+        "stdin",
+        "stdinOnce",
+        "tty",
+    ];
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(drop_plain_no),
+        Value::Object(fields) => {
+            fields.retain(|name, value| *value != false || !ONLY_YES.contains(&name.as_str()));
+            fields
+                .iter_mut()
+                .for_each(|(_, value)| drop_plain_no(value));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// Lists what was there before decoding and is not any more.
 fn compare(given: &Value, typed: &Value, path: &str, unknown: &mut Vec<String>) {
     match (given, typed) {
@@ -129,7 +191,6 @@ fn compare(given: &Value, typed: &Value, path: &str, unknown: &mut Vec<String>) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn kind(name: &str) -> &'static Kind {
         Kind::find(name).unwrap()
