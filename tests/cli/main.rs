@@ -1,0 +1,8 @@
+//! The built program, as a person or a script calls it.
+
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
+
+mod command;
+mod config;
+mod crds;
+mod render;
