@@ -1,0 +1,21 @@
+//! The operator as users run it, against real Flink: jobs live, fail and end in the sandbox.
+//!
+//! One sandbox serves all tests; each has a namespace, an operator process and rights of its own. Tests
+//! wait for conditions, never for time to pass, and leave their logs in `<target>/tmp/e2e/<test>`.
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
+
+mod chronicle;
+mod examples;
+mod flink;
+mod http;
+mod killed;
+mod leftovers;
+mod life;
+mod operator;
+mod requests;
+mod resource;
+mod scene;
+mod smoke;
+mod stage;
+mod trouble;
+mod wire;
