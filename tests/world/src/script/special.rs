@@ -222,7 +222,7 @@ pub(super) fn built_in() -> Vec<Step> {
         Step::get("then it is gone", &of(PODS, "scheduled")),
         Step::post("a pod waits for a node", PODS, pod("unscheduled", "")).only(&["/status/phase"]),
         Step::delete("a pod without node goes at once", &of(PODS, "unscheduled"), Value::Null).only(&["/kind", "/metadata/name"]),
-        Step::get("and is gone", &of(PODS, "unscheduled")),
+        Step::get("and is gone", &of(PODS, "unscheduled")).until(404),
         Step::post("a service gets defaults", "/api/v1/namespaces/{ns}/services", service).only(&["/spec/clusterIP", "/spec/type", "/spec/sessionAffinity", "/spec/ports", "/status"]),
         Step::delete("a deleted service is shown", "/api/v1/namespaces/{ns}/services/rest", Value::Null).only(&["/kind", "/metadata/name"]),
         Step::delete("many are deleted by label", &format!("{CONFIG_MAPS}?labelSelector=set%3Dletters"), Value::Null).only(&["/kind", "/items/0/metadata/name"]),
