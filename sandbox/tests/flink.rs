@@ -27,6 +27,21 @@ const JAVA_OPTIONS: &str = "--add-exports=java.base/sun.net.util=ALL-UNNAMED --a
     --add-opens=java.base/java.util.concurrent=ALL-UNNAMED --add-opens=java.base/java.util.concurrent.atomic=ALL-UNNAMED \
     --add-opens=java.base/java.util.concurrent.locks=ALL-UNNAMED";
 
+const ENTRY_POINT: &str =
+    "org.apache.flink.kubernetes.entrypoint.KubernetesApplicationClusterEntrypoint";
+const JOB_ID: &str = "0123456789abcdef0123456789abcdef";
+
+/// Sizes that fit on a small machine.
+const SMALL: [(&str, &str); 7] = [
+    ("taskmanager.numberOfTaskSlots", "2"),
+    ("jobmanager.memory.process.size", "700m"),
+    ("taskmanager.memory.process.size", "800m"),
+    ("taskmanager.memory.jvm-metaspace.size", "128m"),
+    ("taskmanager.memory.managed.size", "64m"),
+    ("taskmanager.memory.network.min", "32m"),
+    ("taskmanager.memory.network.max", "32m"),
+];
+
 /// A native application cluster, as few objects as possible.
 struct Application<'a> {
     scene: &'a Scene,
@@ -36,14 +51,16 @@ struct Application<'a> {
 }
 
 impl Application<'_> {
+    /// Makes the objects in the order in which an operator makes them; the JobManager starts with the last.
     async fn create(&self) {
-        let Self {
-            scene,
-            id,
-            image,
-            job_arguments,
-        } = self;
-        let namespace = &scene.namespace;
+        self.create_account().await;
+        let deployment = self.create_deployment().await;
+        self.create_services().await;
+        self.create_configuration(&deployment).await;
+    }
+
+    async fn create_account(&self) {
+        let (scene, namespace) = (self.scene, &self.scene.namespace);
         scene
             .create::<ServiceAccount>(json!({ "metadata": { "name": "flink" } }))
             .await;
@@ -57,74 +74,86 @@ impl Application<'_> {
         let subject = json!({ "kind": "ServiceAccount", "name": "flink", "namespace": namespace });
         let role =
             json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "flink" });
-        scene
-            .create::<RoleBinding>(
-                json!({ "metadata": { "name": "flink" }, "subjects": [subject], "roleRef": role }),
-            )
-            .await;
+        let binding =
+            json!({ "metadata": { "name": "flink" }, "subjects": [subject], "roleRef": role });
+        scene.create::<RoleBinding>(binding).await;
+    }
 
-        let labels =
-            json!({ "app": id, "component": "jobmanager", "type": "flink-native-kubernetes" });
-        let deployment = json!({
-            "metadata": { "name": id, "labels": labels },
-            "spec": { "replicas": 1, "selector": { "matchLabels": labels }, "template": { "metadata": { "labels": labels }, "spec": {
-                "serviceAccountName": "flink",
-                "containers": [{
-                    "name": "flink-main-container", "image": image, "command": ["/docker-entrypoint.sh"],
-                    "args": ["bash", "-c", "kubernetes-jobmanager.sh kubernetes-application "],
-                    "env": [{ "name": "_POD_IP_ADDRESS", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }],
-                    "ports": [{ "name": "rest", "containerPort": 8081 }, { "name": "jobmanager-rpc", "containerPort": 6123 }],
-                    "startupProbe": { "httpGet": { "path": "/config", "port": "rest" }, "periodSeconds": 1, "failureThreshold": 2_147_483_647 },
-                    "volumeMounts": [
-                        { "name": "user-artifacts-volume", "mountPath": "/opt/flink/artifacts" },
-                        { "name": "flink-config-volume", "mountPath": "/opt/flink/conf" },
-                    ],
-                }],
-                "volumes": [
-                    { "name": "user-artifacts-volume", "emptyDir": {} },
-                    { "name": "flink-config-volume", "configMap": { "name": format!("flink-config-{id}") } },
-                ],
-            }}},
+    fn labels(&self) -> Value {
+        json!({ "app": self.id, "component": "jobmanager", "type": "flink-native-kubernetes" })
+    }
+
+    async fn create_deployment(&self) -> Deployment {
+        let container = json!({
+            "name": "flink-main-container", "image": self.image, "command": ["/docker-entrypoint.sh"],
+            "args": ["bash", "-c", "kubernetes-jobmanager.sh kubernetes-application "],
+            "env": [{ "name": "_POD_IP_ADDRESS", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } }],
+            "ports": [{ "name": "rest", "containerPort": 8081 }, { "name": "jobmanager-rpc", "containerPort": 6123 }],
+            "startupProbe": { "httpGet": { "path": "/config", "port": "rest" }, "periodSeconds": 1, "failureThreshold": 2_147_483_647 },
+            "volumeMounts": [
+                { "name": "user-artifacts-volume", "mountPath": "/opt/flink/artifacts" },
+                { "name": "flink-config-volume", "mountPath": "/opt/flink/conf" },
+            ],
         });
-        let deployment = scene.create::<Deployment>(deployment).await;
-        let service = |name: String, mut spec: Value| {
-            merge(&mut spec, json!({ "selector": labels }));
-            json!({ "metadata": { "name": name }, "spec": spec })
-        };
+        let volumes = json!([
+            { "name": "user-artifacts-volume", "emptyDir": {} },
+            { "name": "flink-config-volume", "configMap": { "name": format!("flink-config-{}", self.id) } },
+        ]);
+        let spec =
+            json!({ "serviceAccountName": "flink", "containers": [container], "volumes": volumes });
+        let template = json!({ "metadata": { "labels": self.labels() }, "spec": spec });
+        let spec = json!({ "replicas": 1, "selector": { "matchLabels": self.labels() }, "template": template });
+        self.scene
+            .create(
+                json!({ "metadata": { "name": self.id, "labels": self.labels() }, "spec": spec }),
+            )
+            .await
+    }
+
+    async fn create_services(&self) {
         let rest = json!({ "ports": [{ "name": "rest", "port": 8081, "targetPort": 8081 }] });
-        scene
-            .create::<Service>(service(format!("{id}-rest"), rest))
-            .await;
         let rpc =
             json!({ "clusterIP": "None", "ports": [{ "name": "jobmanager-rpc", "port": 6123 }] });
-        scene
-            .create::<Service>(service((*id).to_owned(), rpc))
-            .await;
+        for (name, mut spec) in [
+            (format!("{}-rest", self.id), rest),
+            (self.id.to_owned(), rpc),
+        ] {
+            merge(&mut spec, json!({ "selector": self.labels() }));
+            self.scene
+                .create::<Service>(json!({ "metadata": { "name": name }, "spec": spec }))
+                .await;
+        }
+    }
 
-        let (jobmanager, reference) = (format!("{id}.{namespace}"), deployment.uid().unwrap());
+    async fn create_configuration(&self, deployment: &Deployment) {
+        let Self {
+            scene,
+            id,
+            image,
+            job_arguments,
+        } = self;
+        let owner = format!(
+            "apiVersion:apps/v1,kind:Deployment,name:{id},uid:{}",
+            deployment.uid().unwrap()
+        );
+        let jobmanager = format!("{id}.{}", scene.namespace);
         let settings = [
             ("jobmanager.rpc.address", jobmanager.as_str()),
             ("kubernetes.cluster-id", id),
-            ("kubernetes.namespace", namespace),
+            ("kubernetes.namespace", &scene.namespace),
             ("kubernetes.service-account", "flink"),
             ("kubernetes.container.image.ref", image),
             ("kubernetes.container.image", image),
+            ("kubernetes.jobmanager.owner.reference", &owner),
             (
-                "kubernetes.jobmanager.owner.reference",
-                &format!("apiVersion:apps/v1,kind:Deployment,name:{id},uid:{reference}"),
+                "kubernetes.internal.jobmanager.entrypoint.class",
+                ENTRY_POINT,
             ),
             ("execution.target", "kubernetes-application"),
             ("execution.shutdown-on-application-finish", "false"),
             ("execution.submit-failed-job-on-application-error", "true"),
             ("internal.cluster.execution-mode", "NORMAL"),
-            (
-                "kubernetes.internal.jobmanager.entrypoint.class",
-                "org.apache.flink.kubernetes.entrypoint.KubernetesApplicationClusterEntrypoint",
-            ),
-            (
-                "$internal.pipeline.job-id",
-                "0123456789abcdef0123456789abcdef",
-            ),
+            ("$internal.pipeline.job-id", JOB_ID),
             ("$internal.application.program-args", job_arguments),
             (
                 "pipeline.jars",
@@ -132,24 +161,16 @@ impl Application<'_> {
             ),
             ("pipeline.name", id),
             ("parallelism.default", "2"),
-            ("taskmanager.numberOfTaskSlots", "2"),
             ("taskmanager.rpc.port", "6122"),
             ("blob.server.port", "6124"),
-            ("jobmanager.memory.process.size", "700m"),
-            ("taskmanager.memory.process.size", "800m"),
-            ("taskmanager.memory.jvm-metaspace.size", "128m"),
-            ("taskmanager.memory.managed.size", "64m"),
-            ("taskmanager.memory.network.min", "32m"),
-            ("taskmanager.memory.network.max", "32m"),
             ("env.java.default-opts.all", JAVA_OPTIONS),
         ];
-        let (file, text) = configuration(image, &settings);
+        let (file, text) = configuration(image, &[&settings, &SMALL[..]].concat());
         let mut data = json!({});
         data[file] = json!(text);
+        let name = format!("flink-config-{id}");
         scene
-            .create::<ConfigMap>(
-                json!({ "metadata": { "name": format!("flink-config-{id}") }, "data": data }),
-            )
+            .create::<ConfigMap>(json!({ "metadata": { "name": name }, "data": data }))
             .await;
     }
 
@@ -169,18 +190,7 @@ impl Application<'_> {
         let manager = pods
             .iter()
             .find(|pod| pod.labels()["component"] == "jobmanager")?;
-        let ip = manager.status.as_ref()?.pod_ip.clone()?;
-        let mut stream = tokio::net::TcpStream::connect((ip.as_str(), 8081))
-            .await
-            .ok()?;
-        // HTTP/1.0 has no chunks, so the body is what comes after the empty line.
-        stream
-            .write_all(format!("GET {path} HTTP/1.0\r\nHost: {ip}\r\n\r\n").as_bytes())
-            .await
-            .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+        ask(manager, path).await
     }
 
     /// Waits until the job's state is as wanted and returns how long that took.
@@ -208,6 +218,22 @@ impl Application<'_> {
             })
             .await;
     }
+}
+
+/// Asks the Flink in a pod; `None` if it does not answer, or not with JSON.
+async fn ask(pod: &Pod, path: &str) -> Option<Value> {
+    let ip = pod.status.as_ref()?.pod_ip.clone()?;
+    let mut stream = tokio::net::TcpStream::connect((ip.as_str(), 8081))
+        .await
+        .ok()?;
+    // HTTP/1.0 has no chunks, so the body is what comes after the empty line.
+    stream
+        .write_all(format!("GET {path} HTTP/1.0\r\nHost: {ip}\r\n\r\n").as_bytes())
+        .await
+        .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
 /// Writes settings in the format of the image's version: flat lines, or YAML with nested maps.
@@ -340,5 +366,85 @@ async fn an_application_runs_on_the_newest_release() {
     let state_dir = tempfile::tempdir().unwrap();
     let sandbox = sandbox(&state_dir).await;
     run(&sandbox, "flink:2.3").await;
+    sandbox.down().await.unwrap();
+}
+
+/// Runs the test job in a standalone cluster, whose pods also prove the image's other start words.
+async fn ends(sandbox: &Sandbox, mode: &str, workers: bool) -> Value {
+    let scene = Scene::new(sandbox, mode).await;
+    let settings = [
+        ("jobmanager.rpc.address", "manager"),
+        ("execution.shutdown-on-application-finish", "false"),
+        ("execution.submit-failed-job-on-application-error", "true"),
+        ("$internal.pipeline.job-id", JOB_ID),
+        ("restart-strategy.type", "none"),
+    ];
+    let (file, text) = configuration("flink:1.20", &[&settings, &SMALL[..]].concat());
+    let mut data = json!({});
+    data[file] = json!(text);
+    scene
+        .create::<ConfigMap>(json!({ "metadata": { "name": "flink" }, "data": data }))
+        .await;
+    let service = json!({ "clusterIP": "None", "selector": { "app": "manager" }, "ports": [{ "port": 6123 }] });
+    scene
+        .create::<Service>(json!({ "metadata": { "name": "manager" }, "spec": service }))
+        .await;
+    let pod = json!({
+        "metadata": { "labels": { "app": "manager" } },
+        "spec": { "volumes": [{ "name": "conf", "configMap": { "name": "flink" } }] },
+    });
+    let container = |arguments: &[&str]| {
+        let mounts = json!([{ "name": "conf", "mountPath": "/opt/flink/conf" }]);
+        json!({ "image": "flink:1.20", "args": arguments, "volumeMounts": mounts })
+    };
+    let job = [
+        "standalone-job",
+        "--job-classname",
+        "sandbox.jobs.Job",
+        "--mode",
+        mode,
+        "--records",
+        "200",
+        "--rate",
+        "1000",
+    ];
+    scene
+        .create_pod("manager", pod.clone(), container(&job))
+        .await;
+    if workers {
+        let worker = json!({ "metadata": { "labels": { "app": "worker" } }, "spec": pod["spec"] });
+        scene
+            .create_pod("worker", worker, container(&["taskmanager"]))
+            .await;
+    }
+    let look = async || {
+        let jobs = ask(&scene.pod("manager").await, "/jobs/overview").await?;
+        jobs["jobs"]
+            .as_array()?
+            .iter()
+            .find(|job| job["end-time"] != -1)
+            .cloned()
+    };
+    let job = scene.within(PATIENCE, "the job has ended", look).await;
+    for pod in ["manager", "worker"] {
+        // One of the runs has no worker.
+        let _ = scene
+            .api::<Pod>()
+            .delete(pod, &DeleteParams::default().grace_period(0))
+            .await;
+    }
+    job
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_test_job_ends_as_it_is_told() {
+    let state_dir = tempfile::tempdir().unwrap();
+    let sandbox = sandbox(&state_dir).await;
+    assert_eq!(ends(&sandbox, "finish", true).await["state"], "FINISHED");
+    assert_eq!(ends(&sandbox, "fail", true).await["state"], "FAILED");
+    assert_eq!(
+        ends(&sandbox, "fail-in-main", false).await["state"],
+        "FAILED"
+    );
     sandbox.down().await.unwrap();
 }

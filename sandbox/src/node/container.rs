@@ -19,7 +19,7 @@ use super::image::Image;
 use super::init::{CommandSpec, InitSpec, MountSpec, RunSpec};
 use super::keeper::{Kept, create_log, start_failure};
 use super::sources::{Problem, Sources};
-use super::status::{Record, RestartPolicy, State, Termination};
+use super::status::{Record, RestartPolicy, Startup, State, Termination};
 use super::termination;
 use super::volumes::Volumes;
 use crate::logs;
@@ -93,7 +93,9 @@ impl Runner<'_> {
             let ran =
                 Duration::try_from(end.finished.duration_since(end.started)).unwrap_or_default();
             self.record.ready = false;
-            self.record.started = false;
+            if self.record.startup == Startup::Up {
+                self.record.startup = Startup::Earlier;
+            }
             self.report(State::Ended(end.clone()));
             if self.is_stopped() || !self.policy.restarts_after(end.exit_code) {
                 break;
@@ -429,8 +431,7 @@ impl Runner<'_> {
         let events = &self.ground.node.events;
         match change {
             Change::Started => {
-                self.record.started = true;
-                self.record.was_started = true;
+                self.record.startup = Startup::Up;
                 self.started.send_replace(true);
             }
             Change::Ready(ready) => {

@@ -249,14 +249,14 @@ mod tests {
     use super::*;
     use serde_json::Value;
 
-    fn pod(uid: &str, spec: Value) -> Pod {
+    fn pod(uid: &str, spec: &Value) -> Pod {
         serde_json::from_value(json!({ "metadata": { "uid": uid }, "spec": spec })).unwrap()
     }
 
     fn asks(uid: &str, cpu: &str) -> Pod {
         pod(
             uid,
-            json!({ "containers": [{ "name": "c", "resources": { "requests": { "cpu": cpu } } }] }),
+            &json!({ "containers": [{ "name": "c", "resources": { "requests": { "cpu": cpu } } }] }),
         )
     }
 
@@ -304,7 +304,7 @@ mod tests {
         let selects = |host: &str| {
             pod(
                 "1",
-                json!({ "nodeSelector": { "kubernetes.io/hostname": host }, "containers": [] }),
+                &json!({ "nodeSelector": { "kubernetes.io/hostname": host }, "containers": [] }),
             )
         };
         assert_eq!(ledger().fits(&selects("here")), Ok(()));
@@ -319,7 +319,7 @@ mod tests {
                 json!({ "key": "kubernetes.io/hostname", "operator": "NotIn", "values": [host] });
             let required = json!({ "nodeSelectorTerms": [{ "matchExpressions": [expression] }] });
             let affinity = json!({ "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": required } });
-            pod("1", json!({ "affinity": affinity, "containers": [] }))
+            pod("1", &json!({ "affinity": affinity, "containers": [] }))
         };
         assert!(ledger().fits(&avoids("here")).is_err());
         assert_eq!(ledger().fits(&avoids("there")), Ok(()));
@@ -332,7 +332,7 @@ mod tests {
         let both = |init: &str, main: &str| {
             pod(
                 "1",
-                json!({ "initContainers": [limits(init)], "containers": [limits(main)] }),
+                &json!({ "initContainers": [limits(init)], "containers": [limits(main)] }),
             )
         };
         assert_eq!(ledger().fits(&both("4", "1")), Ok(()));
@@ -341,18 +341,18 @@ mod tests {
 
     #[test]
     fn only_pods_for_the_default_scheduler_are_bound() {
-        assert!(awaits_binding(&pod("1", json!({ "containers": [] }))));
+        assert!(awaits_binding(&pod("1", &json!({ "containers": [] }))));
         assert!(!awaits_binding(&pod(
             "1",
-            json!({ "containers": [], "schedulerName": "other" })
+            &json!({ "containers": [], "schedulerName": "other" })
         )));
         assert!(!awaits_binding(&pod(
             "1",
-            json!({ "containers": [], "nodeName": "here" })
+            &json!({ "containers": [], "nodeName": "here" })
         )));
         assert!(!awaits_binding(&pod(
             "1",
-            json!({ "containers": [], "schedulingGates": [{ "name": "wait" }] })
+            &json!({ "containers": [], "schedulingGates": [{ "name": "wait" }] })
         )));
     }
 }

@@ -19,13 +19,20 @@ pub(super) struct Record {
     /// How it ended the last time, if it was started again.
     pub(super) last: Option<Termination>,
     pub(super) restarts: i32,
-    /// The startup probe has succeeded, or there is none.
-    pub(super) started: bool,
+    pub(super) startup: Startup,
     pub(super) ready: bool,
     /// An init container that runs beside the others.
     is_helper: bool,
-    /// It was `started` at least once.
-    pub(super) was_started: bool,
+}
+
+/// Whether a container's startup probe has succeeded; one without a probe is up when it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Startup {
+    Never,
+    /// In this run.
+    Up,
+    /// In an earlier run, but not yet or not any more in this one.
+    Earlier,
 }
 
 /// What a container is doing.
@@ -73,10 +80,9 @@ impl Record {
                 restarts
             },
             last: lost,
-            started: false,
+            startup: Startup::Never,
             ready: false,
             is_helper: container.restart_policy.as_deref() == Some("Always"),
-            was_started: false,
         }
     }
 
@@ -91,7 +97,7 @@ impl Record {
     /// Tells whether an init container has done what others wait for.
     fn lets_others_start(&self) -> bool {
         if self.is_helper {
-            self.was_started
+            self.startup != Startup::Never
         } else {
             self.has_ended_well()
         }
@@ -385,7 +391,7 @@ fn container_status(record: &Record, may_start: bool) -> ContainerStatus {
         },
         container_id: was_started.then(|| format!("sandbox://{}-{}", record.name, record.restarts)),
         ready: record.ready,
-        started: Some(record.started),
+        started: Some(record.startup == Startup::Up),
         restart_count: record.restarts,
         state: Some(state),
         last_state: record.last.as_ref().map(ended),

@@ -17,6 +17,9 @@ use nix::unistd::{Pid, getppid};
 
 use super::spec::RunSpec;
 
+/// This program, also after its file was replaced by a newer one.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// Starts process 1 of a new PID namespace and returns its exit code when it has ended.
 pub(super) fn keep(run: &RunSpec, spec: &Path) -> Result<i32> {
     end_with_parent(run.node_pid)?;
@@ -32,7 +35,7 @@ pub(super) fn keep(run: &RunSpec, spec: &Path) -> Result<i32> {
 
     let signals = watch_signals()?;
     let (mut ours, theirs) = UnixStream::pair().context("cannot make a socket pair")?;
-    let mut child = Command::new(std::env::current_exe()?)
+    let mut child = Command::new(OWN_PROGRAM)
         .arg("pod-init")
         .arg(spec)
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)))
