@@ -90,7 +90,7 @@ async fn follow_pods(api: Api<Pod>, book: Arc<Mutex<Book>>) {
                 book.news(format!("pod {}", pod.name_any()), pod_state(&pod));
             }
             watcher::Event::Delete(pod) => {
-                book.news(format!("pod {}", pod.name_any()), "gone".to_owned())
+                book.news(format!("pod {}", pod.name_any()), "gone".to_owned());
             }
             watcher::Event::Init | watcher::Event::InitDone => {}
         }

@@ -110,7 +110,7 @@ async fn live(scene: &Scene, create: &[Point], edit: &[Point], delete: &[Point])
         let mut created = None;
         victim
             .dies_at(create, async || {
-                created = Some(scene.example(path, |_| {}).await)
+                created = Some(scene.example(path, |_| {}).await);
             })
             .await;
         created.expect("it has been created")
@@ -165,7 +165,7 @@ fn an_operator_killed_once_goes_on_where_it_was() {
         .enumerate()
     {
         play(&format!("killed-creating-{index}"), async |scene| {
-            live(scene, &[point], &[], &[]).await
+            live(scene, &[point], &[], &[]).await;
         });
     }
     for (index, point) in [ENDING, ENDED, INTENT, DEPLOYMENT, CONFIGURATION]
@@ -173,12 +173,12 @@ fn an_operator_killed_once_goes_on_where_it_was() {
         .enumerate()
     {
         play(&format!("killed-editing-{index}"), async |scene| {
-            live(scene, &[], &[point], &[]).await
+            live(scene, &[], &[point], &[]).await;
         });
     }
     for (index, point) in [ENDING, ENDED, RELEASED].into_iter().enumerate() {
         play(&format!("killed-deleting-{index}"), async |scene| {
-            live(scene, &[], &[], &[point]).await
+            live(scene, &[], &[], &[point]).await;
         });
     }
 }

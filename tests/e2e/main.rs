@@ -12,6 +12,7 @@ mod killed;
 mod leftovers;
 mod life;
 mod operator;
+mod quiet;
 mod requests;
 mod resource;
 mod scene;

@@ -1,5 +1,6 @@
 //! The operator as a process: started with the rights of its account, stopped, killed, asked.
 
+use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::TcpListener;
@@ -15,6 +16,7 @@ use tokio::process::Child;
 use tokio::time::timeout;
 
 use crate::http;
+use crate::resource::SOON;
 use crate::scene::Scene;
 use crate::stage::{operator_program, repository, sandbox_program};
 
@@ -75,32 +77,28 @@ impl<'a> Operator<'a> {
         Self { scene, child, port }
     }
 
+    /// Waits until it serves, or has ended.
     async fn ready(&mut self) {
-        let port = self.port;
-        let page = async || {
-            http::get(("127.0.0.1", port), "/")
-                .await
-                .filter(|(status, _)| *status == 200)
+        let (scene, port) = (self.scene, self.port);
+        let child = RefCell::new(&mut self.child);
+        let serves = async || {
+            let page = http::get(("127.0.0.1", port), "/readyz").await;
+            let ended = child.borrow_mut().try_wait().unwrap();
+            (ended.is_some() || page.is_some_and(|(status, _)| status == 200)).then_some(ended)
         };
-        self.scene
-            .until(Duration::from_secs(30), "the operator is ready", page)
-            .await;
-        assert!(
-            self.child.try_wait().unwrap().is_none(),
-            "the operator ended"
-        );
+        let ended = scene.until(SOON, "the operator is ready", serves).await;
+        assert_eq!(ended, None, "the operator ended instead of getting ready");
     }
 
-    /// Returns what the actors say of themselves.
-    pub(crate) async fn actors(&self) -> Value {
+    /// Returns what the actor of a resource says of itself, if there is one.
+    pub(crate) async fn actor(&self, resource: &str) -> Option<Value> {
         let page = http::get_json(("127.0.0.1", self.port), "/actors").await;
-        page.expect("the operator's page /actors answers")
-    }
-
-    /// Returns the metrics in the text format.
-    pub(crate) async fn metrics(&self) -> String {
-        let page = http::get(("127.0.0.1", self.port), "/metrics").await;
-        page.expect("the operator's page /metrics answers").1
+        let page = page.expect("the operator's page /actors answers");
+        let actors = page["actors"].as_array().unwrap();
+        actors
+            .iter()
+            .find(|actor| actor["name"] == resource)
+            .cloned()
     }
 
     /// Kills it as a lost machine would.
@@ -133,11 +131,8 @@ fn configure(scene: &Scene, port: u16) -> std::path::PathBuf {
         ("observer.progress-check.interval", "2 s".to_owned()),
         ("health.probe.port", port.to_string()),
     ];
-    let own: String = own
-        .iter()
-        .map(|(key, value)| format!("kubernetes.operator.{key}: {value}\n"))
-        .collect();
-    std::fs::write(directory.join("flink-conf.yaml"), shipped + &own).unwrap();
+    let own = own.map(|(key, value)| format!("kubernetes.operator.{key}: {value}\n"));
+    std::fs::write(directory.join("flink-conf.yaml"), shipped + &own.concat()).unwrap();
     directory
 }
 

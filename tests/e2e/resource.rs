@@ -57,11 +57,6 @@ impl<'a> FlinkResource<'a> {
         })
     }
 
-    /// Returns its status.
-    pub(crate) async fn status(&self) -> Value {
-        self.now().await["status"].take()
-    }
-
     /// Edits the spec by a merge patch.
     pub(crate) async fn edit(&self, spec: Value) {
         self.scene

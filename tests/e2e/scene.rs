@@ -64,7 +64,9 @@ impl Scene {
     async fn install(&self) {
         let manifest =
             std::fs::read_to_string(repository().join("helm/manifests/rbac.yaml")).unwrap();
-        for mut document in serde_saphyr::from_multiple::<Value>(&manifest).unwrap() {
+        let documents = serde_saphyr::from_multiple::<Value>(&manifest).unwrap();
+        // Comments in front of the first document are a document without content.
+        for mut document in documents.into_iter().filter(Value::is_object) {
             if document["metadata"]["namespace"] == "default" {
                 document["metadata"]["namespace"] = json!(self.namespace);
             } else if document["kind"] == "ClusterRoleBinding" {
@@ -72,7 +74,12 @@ impl Scene {
                 let name = document["metadata"]["name"].as_str().unwrap();
                 document["metadata"]["name"] = json!(format!("{name}-{}", self.namespace));
             }
-            for subject in document["subjects"].as_array_mut().into_iter().flatten() {
+            for subject in document
+                .get_mut("subjects")
+                .and_then(Value::as_array_mut)
+                .into_iter()
+                .flatten()
+            {
                 subject["namespace"] = json!(self.namespace);
             }
             self.put(document).await;

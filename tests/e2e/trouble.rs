@@ -23,7 +23,7 @@ fn a_bad_image_is_named_and_an_edit_corrects_it() {
         let operator = Operator::start(scene).await;
         let bad = scene
             .example("basic.yaml", |resource| {
-                resource["spec"]["image"] = json!("flink:no-such-tag")
+                resource["spec"]["image"] = json!("flink:no-such-tag");
             })
             .await;
         let known = async || {
@@ -123,7 +123,7 @@ async fn quota(scene: &Scene) {
     scene.until(SOON, "the quota holds", counted).await;
     let refused = scene
         .example("basic.yaml", |resource| {
-            resource["metadata"]["name"] = json!("refused")
+            resource["metadata"]["name"] = json!("refused");
         })
         .await;
     let status = named(&refused, "DeploymentFailed", "exceeded quota").await;
