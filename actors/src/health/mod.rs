@@ -87,6 +87,17 @@ impl Health {
         counts
     }
 
+    /// Counts actors whose resource waits for something, by the reason of the condition, which comes from a closed set.
+    pub fn waiting(&self) -> BTreeMap<String, i64> {
+        let mut counts = BTreeMap::new();
+        for actor in &self.0.actors {
+            if let Some(waiting) = &actor.waiting {
+                *counts.entry(waiting.reason.clone()).or_default() += 1;
+            }
+        }
+        counts
+    }
+
     /// Counts actors for which something holds.
     pub fn count(&self, holds: impl Fn(&ActorHealth) -> bool) -> usize {
         self.0.actors.iter().filter(|actor| holds(actor)).count()

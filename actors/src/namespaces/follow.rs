@@ -1,0 +1,256 @@
+//! One watch: what it brings goes to its shelf, what that tells goes to the supervisor.
+
+use super::set::Scope;
+use super::shelf::{Place, Shelf};
+use super::watched::{Slim, Watched};
+use crate::backoff::{Delays, Growth, Jitter};
+use crate::health::{Health, Trouble};
+use crate::supervisor::Sighting;
+use actix::prelude::*;
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::{WatchStreamExt, watcher};
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The pauses after errors.
+const ERRORS: Growth =
+    Growth { first: Duration::from_millis(800), factor: 2.0, longest: Duration::from_secs(30) };
+/// A watch without an error for this long is healed: longer than any pause after one.
+const HEALED: Duration = Duration::from_secs(45);
+/// A listing that brings nothing for this long is begun again: the API server sets no deadline for it.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// A watch has listed everything for the first time.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Listed {
+    /// The number of the scope's life.
+    pub(super) life: u64,
+    /// The plural of the kind.
+    pub(super) plural: &'static str,
+}
+
+/// What the watches of one scope share.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) client: kube::Client,
+    pub(super) scope: Arc<Scope>,
+    pub(super) life: u64,
+    /// Whether all kinds have been listed, so that changes are told one by one.
+    pub(super) ready: Arc<AtomicBool>,
+    pub(super) selector: Option<String>,
+    pub(super) relist: Duration,
+    pub(super) jitter: Jitter,
+    pub(super) health: Health,
+    pub(super) clock: crate::clock::Clock,
+    pub(super) watcher: Recipient<Listed>,
+    pub(super) supervisor: Recipient<Sighting>,
+}
+
+/// Follows one kind in one scope until dropped.
+pub(super) async fn follow<S: Shelf>(shelf: S, context: Context) {
+    let mut watch = Watch { shelf, context, listing: Listing::No, trouble: false };
+    loop {
+        watch.once().await;
+    }
+}
+
+enum Listing {
+    No,
+    /// Everything listed so far; `whole` is false if there was an object without a name.
+    Yes { seen: BTreeSet<(String, String)>, whole: bool },
+}
+
+struct Watch<S> {
+    shelf: S,
+    context: Context,
+    listing: Listing,
+    trouble: bool,
+}
+
+impl<S: Shelf> Watch<S> {
+    /// Lists, then watches until it is time to list again.
+    ///
+    /// Listing again is what repairs events that never came; the watch itself goes on from where it was.
+    async fn once(&mut self) {
+        let api: Api<Watched<S::Object>> = match self.context.scope.namespace() {
+            Some(namespace) => Api::namespaced(self.context.client.clone(), namespace),
+            None => Api::all(self.context.client.clone()),
+        };
+        let mut config = watcher::Config::default();
+        config.label_selector = S::selector(self.context.selector.as_deref());
+        let delays = Delays::new(ERRORS).spread(self.context.jitter.clone());
+        let mut events = pin!(watcher(api, config).backoff(delays));
+        let relist = Instant::now() + self.context.jitter.spread(self.context.relist);
+        let mut healed = Instant::now() + HEALED;
+        loop {
+            let listing = matches!(self.listing, Listing::Yes { .. });
+            let limit = if listing { Instant::now() + STUCK } else { relist };
+            let event = tokio::select! {
+                biased;
+                event = events.next() => event,
+                () = sleep_until(healed), if self.trouble && !listing => {
+                    self.well();
+                    continue;
+                }
+                () = sleep_until(limit) => return,
+            };
+            match event {
+                Some(Ok(event)) => self.event(event),
+                Some(Err(error)) => {
+                    healed = Instant::now() + HEALED;
+                    self.error(&error);
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn event(&mut self, event: watcher::Event<Watched<S::Object>>) {
+        match event {
+            watcher::Event::Init => self.listing = Listing::Yes { seen: BTreeSet::new(), whole: true },
+            watcher::Event::InitApply(watched) => {
+                let ident = watched.ident();
+                if let Listing::Yes { seen, whole } = &mut self.listing {
+                    *whole &= !ident.1.is_empty();
+                    seen.insert(ident);
+                }
+                self.put(watched);
+            }
+            watcher::Event::InitDone => self.listed(),
+            watcher::Event::Apply(watched) => {
+                self.well();
+                self.put(watched);
+            }
+            watcher::Event::Delete(watched) => {
+                self.well();
+                self.gone(&watched);
+            }
+        }
+    }
+
+    fn put(&self, watched: Watched<S::Object>) {
+        let (namespace, name) = watched.ident();
+        if !self.context.scope.covers(&namespace) {
+            return;
+        }
+        let object = describe::<S>(&namespace, &name);
+        match watched.object {
+            Ok(slim) => {
+                self.context.health.decoded(&object);
+                self.tell(self.shelf.put(slim));
+            }
+            Err(problem) => {
+                // What is known of it stays: an object that cannot be read is not absent.
+                if self.context.health.undecodable(&object, &problem) {
+                    tracing::warn!(object, problem, "object cannot be decoded; it is left alone");
+                }
+            }
+        }
+    }
+
+    fn gone(&self, watched: &Watched<S::Object>) {
+        let (namespace, name) = watched.ident();
+        self.context.health.decoded(&describe::<S>(&namespace, &name));
+        let place = match &watched.object {
+            Ok(object) => Some(S::place(object)),
+            Err(_) => self.shelf.places().into_iter().find(|place| place.namespace == namespace && place.name == name),
+        };
+        if let Some(place) = place.filter(|place| self.context.scope.covers(&place.namespace)) {
+            self.tell(self.shelf.remove(&place));
+        }
+    }
+
+    /// A listing has ended: what it did not contain is gone.
+    fn listed(&mut self) {
+        let Listing::Yes { seen, whole } = std::mem::replace(&mut self.listing, Listing::No) else { return };
+        self.well();
+        if whole {
+            let mut places = self.shelf.places();
+            places.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+            for place in places {
+                let Place { namespace, name, .. } = &place;
+                if self.context.scope.covers(namespace) && !seen.contains(&(namespace.clone(), name.clone())) {
+                    self.context.health.decoded(&describe::<S>(namespace, name));
+                    self.tell(self.shelf.remove(&place));
+                }
+            }
+        }
+        self.context.watcher.do_send(Listed { life: self.context.life, plural: S::Object::PLURAL });
+    }
+
+    fn tell(&self, sighting: Option<Sighting>) {
+        if let Some(sighting) = sighting
+            && (self.context.ready.load(Ordering::Acquire) || matches!(sighting, Sighting::Vanished(_)))
+        {
+            self.context.supervisor.do_send(sighting);
+        }
+    }
+
+    fn error(&mut self, error: &watcher::Error) {
+        let (code, message) = explain(error);
+        // An expired watch is normal: it lists again.
+        if code == Some(410) {
+            return;
+        }
+        self.trouble = true;
+        let forbidden = matches!(code, Some(401 | 403));
+        let message = match code {
+            Some(404) if S::Object::GROUP == "flink.apache.org" => {
+                format!("{message}; is the CRD installed? `flink-operator crds apply` does it")
+            }
+            Some(_) | None => message,
+        };
+        let (plural, scope) = (S::Object::PLURAL, self.context.scope.name());
+        let now = self.context.clock.now();
+        self.context.health.of_watch(scope, |watch| {
+            let known = watch.troubles.get(plural);
+            if known.is_none_or(|known| known.message != message) {
+                tracing::warn!(scope, plural, error = message, "watch failed; it is tried again");
+            }
+            let since = known.map_or(now, |known| known.since);
+            watch.troubles.insert(plural, Trouble { forbidden, message, since });
+        });
+    }
+
+    fn well(&mut self) {
+        if !self.trouble {
+            return;
+        }
+        self.trouble = false;
+        let (plural, scope) = (S::Object::PLURAL, self.context.scope.name());
+        self.context.health.of_watch(scope, |watch| drop(watch.troubles.remove(plural)));
+        tracing::info!(scope, plural, "watch works again");
+    }
+}
+
+fn describe<S: Shelf>(namespace: &str, name: &str) -> String {
+    format!("{} {namespace}/{name}", S::Object::KIND)
+}
+
+/// Returns the HTTP status of an error, if there is one, and its innermost cause, which says most.
+fn explain(error: &watcher::Error) -> (Option<u16>, String) {
+    let status = match error {
+        watcher::Error::WatchError(status) => Some(status),
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status),
+        watcher::Error::InitialListFailed(_)
+        | watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::NoResourceVersion => None,
+    };
+    if let Some(status) = status {
+        return (Some(status.code), status.message.clone());
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    (None, cause.to_string())
+}
