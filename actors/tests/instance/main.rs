@@ -1,0 +1,5 @@
+//! Whole instances on the in-memory world, in virtual time.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod life;
+mod rig;
