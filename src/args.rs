@@ -1,5 +1,6 @@
 //! The command line, as it is typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the operator.
+    Run(Box<Run>),
     /// Print the objects that the operator would create for a FlinkDeployment, without a cluster.
     Render(Box<Render>),
     /// Print the custom resource definitions, or install them.
@@ -37,17 +40,105 @@ pub(crate) enum Command {
     Config(ConfigCommand),
 }
 
-/// Where the operator's configuration files are.
+/// Where the operator's configuration files are; an empty path is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, ClapArgs)]
 pub(crate) struct ConfigDirs {
     /// Directory with the operator's configuration: flink-conf.yaml, else config.yaml; and the log
     /// files that clusters get. Without it the configuration is empty.
-    #[arg(long = "config-dir", value_name = "DIR", env = "FLINK_CONF_DIR")]
+    #[arg(long = "config-dir", value_name = "DIR", env = "FLINK_CONF_DIR", value_parser = path)]
     pub(crate) base: Option<PathBuf>,
 
     /// Directory with a second configuration, whose keys win.
-    #[arg(long = "override-dir", value_name = "DIR", env = "CONF_OVERRIDE_DIR")]
+    #[arg(long = "override-dir", value_name = "DIR", env = "CONF_OVERRIDE_DIR", value_parser = path)]
     pub(crate) overriding: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Everything else is configured in the configuration directory: `flink-operator config explain` tells all options.
+
+Pages: / and /healthz (alive?), /readyz (serving? JSON with details), /metrics (Prometheus), /actors (what is
+done for each resource; a table for browsers, JSON for others).
+
+SIGTERM or SIGINT: no longer ready, running passes end, the lease is given back, then the process ends; a
+second signal ends it at once.
+
+Exit status: 0 ended as asked, 1 could not start or failed, 2 wrong usage, 3 lost the lease (start it again),
+4 passes that did not end in time were cut off.
+
+Examples:
+  flink-operator run --watch-namespaces jobs,tests
+  flink-operator run --config-dir conf --http-address 127.0.0.1:8085 --log-format json
+  RUST_LOG=info,flink_operator_actors=debug flink-operator run")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: ConfigDirs,
+
+    /// Namespaces to watch, separated by commas; beats the option kubernetes.operator.watched.namespaces
+    /// [default: that option, else all].
+    #[arg(long, value_name = "NAMESPACES", env = "WATCH_NAMESPACES")]
+    pub(crate) watch_namespaces: Option<String>,
+
+    /// The operator's own namespace, where its Lease is [default: that of the pod or kubeconfig].
+    #[arg(long, value_name = "NAMESPACE", env = "OPERATOR_NAMESPACE")]
+    pub(crate) operator_namespace: Option<String>,
+
+    /// The operator's name, a label of its metrics.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "OPERATOR_NAME",
+        default_value = "flink-kubernetes-operator"
+    )]
+    pub(crate) operator_name: String,
+
+    /// Who this process is in leader election: no two may share it
+    /// [default: the pod's name; outside a cluster, host name and process id].
+    #[arg(long, value_name = "NAME", env = "HOSTNAME")]
+    pub(crate) identity: Option<String>,
+
+    /// Kubeconfig to use [default: KUBECONFIG, else ~/.kube/config, else the pod's own account].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+
+    /// How JobManagers are reached.
+    #[arg(long, value_enum, default_value_t = FlinkAccess::Auto)]
+    pub(crate) flink_access: FlinkAccess,
+
+    /// How the log is written.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+
+    /// What is logged: levels by module.
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = crate::log::DEFAULT_FILTER)]
+    pub(crate) log_filter: String,
+
+    /// Address of probes and pages [default: every address, port kubernetes.operator.health.probe.port;
+    /// none if kubernetes.operator.health.probe.enabled is false].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) http_address: Option<SocketAddr>,
+}
+
+/// How JobManagers are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlinkAccess {
+    /// By Service inside a cluster, at the pod's address outside.
+    Auto,
+    /// By the name of the REST Service.
+    Service,
+    /// At the address of the ready pod.
+    Pod,
+    /// Through the service proxy of the API server; needs the right to services/proxy.
+    Proxy,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -168,6 +259,12 @@ impl std::str::FromStr for HostFile {
             file: file.into(),
         })
     }
+}
+
+/// Takes any path, an empty one included: that is how a variable is switched off.
+#[allow(clippy::unnecessary_wraps)] // the form that clap asks for
+fn path(text: &str) -> Result<PathBuf, std::convert::Infallible> {
+    Ok(text.into())
 }
 
 fn job_id(text: &str) -> Result<String, String> {

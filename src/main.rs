@@ -8,17 +8,24 @@ mod cluster;
 mod config_files;
 mod crds;
 mod explain;
+mod http;
+mod log;
 mod render;
+mod run;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 use crate::args::{Args, Command, ConfigCommand};
+use crate::run::Ended;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    match carry_out(Args::parse().command) {
+        Ok(Ended::AsAsked) => ExitCode::SUCCESS,
+        Ok(Ended::LostLease) => ExitCode::from(3),
+        Ok(Ended::CutOff) => ExitCode::from(4),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -26,10 +33,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: Args) -> anyhow::Result<()> {
-    match args.command {
+fn carry_out(command: Command) -> Result<Ended> {
+    let done = match command {
+        Command::Run(args) => return run::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Crds(args) => crds::run(args.command.as_ref()),
         Command::Config(ConfigCommand::Explain { key }) => explain::run(key.as_deref()),
-    }
+    };
+    done.map(|()| Ended::AsAsked)
 }

@@ -6,7 +6,7 @@ mod strict;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flink_operator_api::{FlinkDeploymentSpec, JobState, names};
@@ -17,7 +17,7 @@ use operator_core::validate::{self, Violation};
 use serde::Serialize;
 
 use crate::args::{Render, Stage};
-use crate::config_files::ConfigFiles;
+use crate::config_files::config_files;
 use read::Written;
 
 /// Rules about upgrades, roll-backs and savepoints of a running job.
@@ -25,9 +25,9 @@ const ABOUT_LATER: [&str; 7] = ["D6", "D7", "D11", "D12", "D13", "D14", "D15"];
 
 /// Carries the command out.
 pub(crate) fn run(args: &Render) -> Result<()> {
-    let files = ConfigFiles::new(args.config.clone()).offering(&args.host_files);
     let written = read::read(args)?;
-    let settings = with_files_beside(args, &written, files.read()?)?;
+    let settings = config_files(&args.config).read().context("configuration")?;
+    let settings = with_offered_files(args, &written, &settings)?;
     let (errors, mut warnings) = violations(&written, &settings);
     if !errors.is_empty() {
         bail!("{} is refused:{}", written.meta.key, errors.concat());
@@ -65,30 +65,41 @@ fn violations(written: &Written, settings: &OperatorSettings) -> (Vec<String>, V
     )
 }
 
-/// Adds files that the resource names by a path relative to its own file. In the operator's container
-/// only files that its administrator names are read; see `--host-file` for those.
-fn with_files_beside(
+/// Adds files that stand for those of the operator's container: offered ones, and those that the resource
+/// names by a path relative to its own file. The operator itself reads only what its administrator names.
+fn with_offered_files(
     args: &Render,
     written: &Written,
-    settings: OperatorSettings,
+    settings: &OperatorSettings,
 ) -> Result<OperatorSettings> {
-    let Some(folder) = args.file.parent().filter(|_| args.file != Path::new("-")) else {
-        return Ok(settings);
-    };
-    let config = build::resource_config(&written.spec, &written.meta.key.namespace, &settings);
     let mut files = settings.host_files().clone();
+    for offered in &args.host_files {
+        let content = fs::read(&offered.file)
+            .with_context(|| format!("--host-file {}", offered.file.display()))?;
+        files.by_path.insert(offered.path.clone(), content);
+    }
+    let config = build::resource_config(&written.spec, &written.meta.key.namespace, settings);
     for path in HostFiles::wanted(&config) {
-        let relative = Path::new(&path)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        let beside = folder.join(&path);
-        if relative && !files.by_path.contains_key(&path) && beside.is_file() {
-            let content =
-                fs::read(&beside).with_context(|| format!("cannot read {}", beside.display()))?;
-            files.by_path.insert(path, content);
-        }
+        let Some(beside) = beside(&args.file, &path).filter(|_| !files.by_path.contains_key(&path))
+        else {
+            continue;
+        };
+        let content =
+            fs::read(&beside).with_context(|| format!("cannot read {}", beside.display()))?;
+        files.by_path.insert(path, content);
     }
     Ok(OperatorSettings::new(settings.base().clone(), files))
+}
+
+/// Returns the file at a path relative to that of the resource, if there is one; never above its folder.
+fn beside(resource: &Path, path: &str) -> Option<PathBuf> {
+    let relative = Path::new(path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let folder = resource
+        .parent()
+        .filter(|_| relative && resource != Path::new("-"))?;
+    Some(folder.join(path)).filter(|beside| beside.is_file())
 }
 
 fn effective(written: &Written, args: &Render, settings: &OperatorSettings) -> Result<Effective> {
