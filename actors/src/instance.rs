@@ -128,6 +128,7 @@ impl Instance {
         let events = tasks.spawn(sender.run());
         let crew = Crew {
             work: work(shell),
+            stores: stores.clone(),
             lanes: Lanes::new(options.parallelism),
             tasks: tasks.clone(),
             health: health.clone(),

@@ -262,6 +262,7 @@ mod tests {
             acted: false,
             took: Duration::ZERO,
             summary: None,
+            written: None,
         }
     }
 

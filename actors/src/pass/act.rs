@@ -11,7 +11,7 @@ use operator_core::decide;
 use operator_core::decision::{Decision, Notice, Revisit};
 use operator_core::effect::{Effect, Outcome, Owner, Receipt};
 use operator_core::fact::Why;
-use operator_core::name::{JobId, Uid};
+use operator_core::name::{JobId, ResourceVersion, Uid};
 use operator_core::observed::Observed;
 use operator_core::resource::{Body, Status};
 use serde_json::{Value, json};
@@ -48,14 +48,10 @@ pub(super) async fn carry_out(
         resource_version: meta.resource_version.as_str().to_owned(),
         written: None,
     };
-    if decision.effects.is_empty() {
-        return acting.store_only(decision).await;
-    }
-    if let Err(end) = acting.intend(&decision).await {
-        return ended(end, &decision).acting();
-    }
-    let outcomes = acting.effects(&decision, now).await;
-    acting.report(decision, &outcomes).await
+    let report = acting.all(decision, now).await;
+    let written = (acting.resource_version != meta.resource_version.as_str())
+        .then(|| ResourceVersion::new(acting.resource_version));
+    PassReport { written, ..report }
 }
 
 fn ended(end: End, decision: &Decision) -> PassReport {
@@ -67,6 +63,17 @@ fn ended(end: End, decision: &Decision) -> PassReport {
 }
 
 impl Acting<'_> {
+    async fn all(&mut self, decision: Decision, now: Timestamp) -> PassReport {
+        if decision.effects.is_empty() {
+            return self.store_only(decision).await;
+        }
+        if let Err(end) = self.intend(&decision).await {
+            return ended(end, &decision).acting();
+        }
+        let outcomes = self.effects(&decision, now).await;
+        self.report(decision, &outcomes).await
+    }
+
     /// No effects: the status is written if it differs.
     async fn store_only(&mut self, decision: Decision) -> PassReport {
         if decision.status.is_stored_in(&self.observed.resource) {

