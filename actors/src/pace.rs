@@ -6,7 +6,8 @@ use crate::pass::{End, PassReport};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The pauses after conflicts: first quick, for the cache catches up soon, then patient.
+/// The pauses after conflicts, and after a resource that is gone while the store still shows it: first quick,
+/// for the store catches up soon, then patient.
 const CONFLICT: Growth = Growth {
     first: Duration::from_millis(100),
     factor: 1.5,
@@ -58,6 +59,8 @@ enum Trouble {
     Failing(u32),
     Conflicting(u32),
     Undecided(u32),
+    /// The installed CRD drops what would be stored.
+    CrdOutdated,
 }
 
 /// When to look again, and why.
@@ -93,7 +96,19 @@ impl Pace {
     pub fn failures(&self) -> u32 {
         match self.trouble {
             Trouble::Failing(times) => times,
-            Trouble::None | Trouble::Conflicting(_) | Trouble::Undecided(_) => 0,
+            Trouble::None
+            | Trouble::Conflicting(_)
+            | Trouble::Undecided(_)
+            | Trouble::CrdOutdated => 0,
+        }
+    }
+
+    /// Returns whether the pause before the next pass is meant to be long: a change of the status alone, which
+    /// may well be our own, does not shorten it.
+    pub fn is_backing_off(&self) -> bool {
+        match self.trouble {
+            Trouble::Failing(_) | Trouble::Conflicting(_) | Trouble::CrdOutdated => true,
+            Trouble::None | Trouble::Undecided(_) => false,
         }
     }
 
@@ -103,35 +118,42 @@ impl Pace {
             self.count(now);
         }
         let (trouble, next) = match (&report.end, self.trouble) {
-            (
-                End::Quiet
-                | End::Stored
-                | End::Acted
-                | End::Gone
-                | End::NotLeader
-                | End::Unreadable(_),
-                _,
-            ) => (Trouble::None, planned(report)),
-            (End::CrdOutdated, _) => (Trouble::None, Next::after(CRD_OUTDATED, "crd-outdated")),
+            (End::Quiet | End::Stored | End::Acted | End::NotLeader | End::Unreadable(_), _) => {
+                (Trouble::None, planned(report))
+            }
+            (End::CrdOutdated, _) => (
+                Trouble::CrdOutdated,
+                Next::after(CRD_OUTDATED, "crd-outdated"),
+            ),
             (End::Refused(_) | End::Unknown(_) | End::TimedOut, trouble) => {
                 return self.failed(trouble, planned(report));
             }
-            (End::Conflict, Trouble::Conflicting(times)) => (
-                Trouble::Conflicting(times.saturating_add(1)),
-                Next::after(CONFLICT.pause(times), "conflict"),
-            ),
-            (End::Conflict, Trouble::None | Trouble::Failing(_) | Trouble::Undecided(_)) => (
-                Trouble::Conflicting(1),
-                Next::after(CONFLICT.pause(0), "conflict"),
-            ),
-            (End::Undecided, Trouble::Undecided(times)) => (
-                Trouble::Undecided(times.saturating_add(1)),
-                Next::after(UNDECIDED.pause(times), "undecided"),
-            ),
-            (End::Undecided, Trouble::None | Trouble::Failing(_) | Trouble::Conflicting(_)) => (
-                Trouble::Undecided(1),
-                Next::after(UNDECIDED.pause(0), "undecided"),
-            ),
+            (end @ (End::Conflict | End::Gone), trouble) => {
+                let times = match trouble {
+                    Trouble::Conflicting(times) => times,
+                    Trouble::None
+                    | Trouble::Failing(_)
+                    | Trouble::Undecided(_)
+                    | Trouble::CrdOutdated => 0,
+                };
+                (
+                    Trouble::Conflicting(times.saturating_add(1)),
+                    Next::after(CONFLICT.pause(times), end.label()),
+                )
+            }
+            (End::Undecided, trouble) => {
+                let times = match trouble {
+                    Trouble::Undecided(times) => times,
+                    Trouble::None
+                    | Trouble::Failing(_)
+                    | Trouble::Conflicting(_)
+                    | Trouble::CrdOutdated => 0,
+                };
+                (
+                    Trouble::Undecided(times.saturating_add(1)),
+                    Next::after(UNDECIDED.pause(times), "undecided"),
+                )
+            }
         };
         self.trouble = trouble;
         next
@@ -178,7 +200,10 @@ impl Pace {
     fn failed(&mut self, before: Trouble, planned: Next) -> Next {
         let times = match before {
             Trouble::Failing(times) => times.saturating_add(1),
-            Trouble::None | Trouble::Conflicting(_) | Trouble::Undecided(_) => 1,
+            Trouble::None
+            | Trouble::Conflicting(_)
+            | Trouble::Undecided(_)
+            | Trouble::CrdOutdated => 1,
         };
         self.trouble = Trouble::Failing(times);
         let Retry { growth, attempts } = self.retry;
@@ -345,6 +370,37 @@ mod tests {
         assert_eq!(pauses, [100, 150, 225, 337, 506]);
         assert_eq!(pace.held_up(secs(0)), secs(0), "a conflict is no failure");
         assert_eq!(pace.failures(), 0);
+    }
+
+    #[test]
+    fn a_resource_that_is_gone_is_looked_for_at_the_pauses_of_a_conflict() {
+        let mut pace = pace(15);
+        pace.after(&report(End::Conflict), secs(0));
+        assert_eq!(
+            pace.after(&report(End::Gone), secs(0)),
+            Next {
+                after: Some(Duration::from_millis(150)),
+                why: "gone"
+            }
+        );
+    }
+
+    #[test]
+    fn failures_conflicts_and_an_old_crd_are_backed_off_from() {
+        let mut pace = pace(15);
+        for end in [
+            End::Conflict,
+            End::CrdOutdated,
+            End::TimedOut,
+            End::Unknown(Why::Closed),
+        ] {
+            pace.after(&report(end.clone()), secs(0));
+            assert!(pace.is_backing_off(), "{end:?}");
+            pace.after(&report(End::Stored), secs(0));
+            assert!(!pace.is_backing_off(), "after {end:?} and a good pass");
+        }
+        pace.after(&report(End::Undecided), secs(0));
+        assert!(!pace.is_backing_off(), "news may help to decide");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use dashmap::DashMap;
+use operator_core::fact::JobManagers;
 use operator_core::name::Key;
 use std::time::Duration;
 
@@ -19,8 +20,10 @@ pub struct Circuits {
     hung: DashMap<Key, Hung>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Hung {
+    /// The ready JobManagers that did not answer; others are given a chance of their own.
+    job_managers: JobManagers,
     times: u32,
     /// When the next call may be tried, by the monotonic clock.
     next_try: Duration,
@@ -35,10 +38,12 @@ impl Circuits {
         }
     }
 
-    /// Returns whether the JobManager of a resource may be called now.
+    /// Returns whether the JobManagers of a resource that are ready may be called now.
     ///
-    /// An open circuit lets one caller through after its pause.
-    pub fn admits(&self, key: &Key) -> bool {
+    /// An open circuit lets one caller through after its pause, and closes when others are ready.
+    pub fn admits(&self, key: &Key, ready: &JobManagers) -> bool {
+        self.hung
+            .remove_if(key, |_, hung| hung.job_managers != *ready);
         let Some(mut hung) = self.hung.get_mut(key) else {
             return true;
         };
@@ -53,14 +58,16 @@ impl Circuits {
         true
     }
 
-    /// Notes whether a call was answered in time, with whatever answer.
-    pub fn note(&self, key: &Key, answered: bool) {
+    /// Notes whether a call that began while these were ready was answered in time, with whatever answer.
+    pub fn note(&self, key: &Key, ready: &JobManagers, answered: bool) {
+        self.hung
+            .remove_if(key, |_, hung| answered || hung.job_managers != *ready);
         if answered {
-            self.hung.remove(key);
             return;
         }
         let now = self.clock.monotonic();
-        let mut hung = self.hung.entry(key.clone()).or_insert(Hung {
+        let mut hung = self.hung.entry(key.clone()).or_insert_with(|| Hung {
+            job_managers: ready.clone(),
             times: 0,
             next_try: now,
         });
@@ -77,4 +84,78 @@ impl Circuits {
 fn pause(times: u32) -> Duration {
     let doublings = times.saturating_sub(PATIENCE).min(4);
     (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Circuits;
+    use crate::clock::Clock;
+    use operator_core::fact::JobManagers;
+    use operator_core::name::{Key, Kind, Uid};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::{Duration, SystemTime};
+
+    /// A clock that is set by hand, in seconds.
+    #[derive(Clone, Default)]
+    struct Hands(Arc<AtomicU64>);
+
+    impl flink_rest::Clock for Hands {
+        fn wall(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + self.monotonic()
+        }
+
+        fn monotonic(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    fn circuits() -> (Hands, Circuits) {
+        let hands = Hands::default();
+        (hands.clone(), Circuits::new(Clock::new(hands)))
+    }
+
+    fn key() -> Key {
+        Key {
+            kind: Kind::FlinkDeployment,
+            namespace: "default".into(),
+            name: "basic".into(),
+        }
+    }
+
+    fn ready(restarts: i32) -> JobManagers {
+        JobManagers(vec![(Uid::new("pod"), restarts)])
+    }
+
+    #[test]
+    fn a_circuit_opens_after_two_silences_and_lets_one_caller_through_after_its_pause() {
+        let (hands, circuits) = circuits();
+        circuits.note(&key(), &ready(0), false);
+        assert!(circuits.admits(&key(), &ready(0)));
+        circuits.note(&key(), &ready(0), false);
+        assert!(!circuits.admits(&key(), &ready(0)));
+        hands.0.store(5, Ordering::Relaxed);
+        assert!(circuits.admits(&key(), &ready(0)));
+        assert!(
+            !circuits.admits(&key(), &ready(0)),
+            "one is on its way already"
+        );
+        circuits.note(&key(), &ready(0), true);
+        assert!(circuits.admits(&key(), &ready(0)), "it has answered");
+    }
+
+    #[test]
+    fn a_circuit_does_not_outlive_its_job_manager() {
+        let (_, circuits) = circuits();
+        for _ in 0..2 {
+            circuits.note(&key(), &ready(0), false);
+        }
+        assert!(!circuits.admits(&key(), &ready(0)));
+        assert!(circuits.admits(&key(), &ready(1)), "it has been restarted");
+        circuits.note(&key(), &ready(1), false);
+        assert!(
+            circuits.admits(&key(), &ready(1)),
+            "the silence of the former one does not count"
+        );
+    }
 }

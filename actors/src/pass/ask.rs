@@ -2,6 +2,7 @@
 
 use super::paths;
 use crate::flink;
+use crate::lanes;
 use crate::shell::Shell;
 use crate::slim::SlimList;
 use flink_rest::JobManager;
@@ -30,7 +31,7 @@ pub(super) async fn questions(
         .collect();
     let port = decide::rest_port(observed, now);
     if !of_flink.is_empty() {
-        let answers = ask_flink(shell, &key, &pods, port, &of_flink).await;
+        let answers = ask_flink(shell, &key, (&pods, &before), port, &of_flink).await;
         // A reply through a Service names no pod: the set of those that could have answered must not
         // have changed meanwhile.
         let after = JobManagers::ready(&shell.stores.job_managers(&key.namespace, &key.name));
@@ -82,7 +83,7 @@ impl Answer {
 async fn ask_flink(
     shell: &Shell,
     key: &Key,
-    pods: &[Pod],
+    (pods, ready): (&[Pod], &JobManagers),
     port: u16,
     questions: &[&Question],
 ) -> Vec<(Question, Result<Answer, Why>)> {
@@ -92,31 +93,42 @@ async fn ask_flink(
             .map(|question| ((*question).clone(), Err(why.clone())))
             .collect()
     };
-    if !shell.flink.circuits().admits(key) {
+    if !shell.flink.circuits().admits(key, ready) {
         return all(&Why::CircuitOpen);
     }
     let job_manager = match shell.flink.job_manager(key, pods, port) {
         Ok(job_manager) => job_manager,
         Err(why) => return all(&why),
     };
-    // One after another: a JobManager keeps one idle connection, and one that hangs is asked once.
+    // Whoever waits for a JobManager takes nobody's turn.
+    let (answers, broken) = lanes::aside(call_all(&job_manager, questions)).await;
+    shell
+        .flink
+        .circuits()
+        .note(key, ready, broken != Some(Why::TimedOut));
+    answers
+}
+
+/// Calls one after another: a JobManager keeps one idle connection, and one that hangs is asked once.
+///
+/// Also returns what broke the row, if something did.
+async fn call_all(
+    job_manager: &JobManager,
+    questions: &[&Question],
+) -> (Vec<(Question, Result<Answer, Why>)>, Option<Why>) {
     let mut answers = Vec::with_capacity(questions.len());
     let mut broken = None;
     for question in questions {
         let answer = match &broken {
             Some(why) => Err(Why::clone(why)),
-            None => call(&job_manager, question).await,
+            None => call(job_manager, question).await,
         };
         if let Err(why @ (Why::TimedOut | Why::Refused)) = &answer {
             broken = Some(why.clone());
         }
         answers.push(((*question).clone(), answer));
     }
-    shell
-        .flink
-        .circuits()
-        .note(key, broken != Some(Why::TimedOut));
-    answers
+    (answers, broken)
 }
 
 async fn call(job_manager: &JobManager, question: &Question) -> Result<Answer, Why> {

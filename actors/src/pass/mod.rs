@@ -29,6 +29,10 @@ const ROUNDS: u32 = 5;
 /// When to look again after a pass that could not decide.
 const SOON: jiff::SignedDuration = jiff::SignedDuration::from_millis(250);
 
+/// When to look again after a pass without the right to act: a lapse of leadership may be a short one, and nobody
+/// tells when it is over.
+const LAPSE: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
+
 /// Takes one resource one step forward.
 pub async fn run(shell: &Shell, key: &Key) -> PassReport {
     let began = tokio::time::Instant::now();
@@ -42,7 +46,7 @@ pub async fn run(shell: &Shell, key: &Key) -> PassReport {
 
 async fn step(shell: &Shell, key: &Key) -> PassReport {
     if shell.leadership.permit().is_err() {
-        return PassReport::of(End::NotLeader);
+        return PassReport::of(End::NotLeader).revisiting(Revisit::after(LAPSE, "not-leader"));
     }
     let Some(mut observed) = read(shell, key) else {
         shell.flink.circuits().forget(key);
