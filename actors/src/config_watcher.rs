@@ -5,7 +5,7 @@
 use crate::config_files::{BadFiles, ReadSettings};
 use crate::health::Health;
 use crate::namespaces::{Follow, NamespaceSet};
-use crate::supervisor::CutOff;
+use crate::supervisor::{CutOff, Reconfigured};
 use crate::tasks::Tasks;
 use actix::prelude::*;
 use operator_core::config::{OperatorSettings, options};
@@ -15,7 +15,9 @@ use tokio::sync::watch;
 
 /// Reads the namespaces to watch from a configuration; `None` if they are fixed otherwise.
 pub(crate) fn namespaces(settings: &OperatorSettings, own: &str) -> Result<NamespaceSet, String> {
-    let text = settings.get(&options::WATCHED_NAMESPACES).map_err(|error| error.to_string())?;
+    let text = settings
+        .get(&options::WATCHED_NAMESPACES)
+        .map_err(|error| error.to_string())?;
     let wrong = |error| format!("kubernetes.operator.watched.namespaces: {error}");
     NamespaceSet::parse(&text, own).map_err(wrong)
 }
@@ -27,6 +29,8 @@ pub struct ConfigWatcher {
     settings: watch::Sender<Arc<OperatorSettings>>,
     health: Health,
     tasks: Tasks,
+    /// Whom to tell that resources are to be looked at anew.
+    resources: Recipient<Reconfigured>,
     /// Whom to tell about namespaces; nobody if the environment fixes them.
     namespaces: Option<Recipient<Follow>>,
     /// The operator's own namespace.
@@ -40,10 +44,20 @@ impl ConfigWatcher {
         (read, interval): (ReadSettings, Duration),
         settings: watch::Sender<Arc<OperatorSettings>>,
         (health, tasks): (Health, Tasks),
-        namespaces: Option<Recipient<Follow>>,
+        (resources, namespaces): (Recipient<Reconfigured>, Option<Recipient<Follow>>),
         own: String,
     ) -> Self {
-        Self { read, interval, settings, health, tasks, namespaces, own, reading: false }
+        Self {
+            read,
+            interval,
+            settings,
+            health,
+            tasks,
+            resources,
+            namespaces,
+            own,
+            reading: false,
+        }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
@@ -52,22 +66,28 @@ impl ConfigWatcher {
         }
         let read = Arc::clone(&self.read);
         // Files are on a disk that may hang: nothing else waits for it.
-        let read = self.tasks.spawn(async move { tokio::task::spawn_blocking(move || read()).await });
+        let read = self
+            .tasks
+            .spawn(async move { tokio::task::spawn_blocking(move || read()).await });
         ctx.spawn(read.into_actor(self).map(|read, watcher, ctx| {
             watcher.reading = false;
             match read {
                 Ok(Ok(Ok(read))) => watcher.take(read),
-                Ok(Ok(Err(_))) => watcher.report(Some("reading the files panicked; this is a bug".to_owned())),
+                Ok(Ok(Err(_))) => {
+                    watcher.report(Some("reading the files panicked; this is a bug".to_owned()))
+                }
                 Ok(Err(_)) | Err(_) => ctx.stop(),
             }
         }));
     }
 
     fn take(&mut self, read: Result<OperatorSettings, BadFiles>) {
-        let checked = read.map_err(|error| with_cause(&error)).and_then(|settings| {
-            let namespaces = namespaces(&settings, &self.own)?;
-            Ok((settings, namespaces))
-        });
+        let checked = read
+            .map_err(|error| with_cause(&error))
+            .and_then(|settings| {
+                let namespaces = namespaces(&settings, &self.own)?;
+                Ok((settings, namespaces))
+            });
         let (settings, namespaces) = match checked {
             Ok(checked) => checked,
             Err(problem) => return self.report(Some(problem)),
@@ -77,8 +97,11 @@ impl ConfigWatcher {
             return;
         }
         tell_changes(&self.settings.borrow(), &settings);
-        let dynamic = settings.get(&options::DYNAMIC_NAMESPACES_ENABLED).unwrap_or(false);
+        let dynamic = settings
+            .get(&options::DYNAMIC_NAMESPACES_ENABLED)
+            .unwrap_or(false);
         self.settings.send_replace(Arc::new(settings));
+        self.resources.do_send(Reconfigured);
         if let Some(watcher) = self.namespaces.as_ref().filter(|_| dynamic) {
             watcher.do_send(Follow(namespaces));
         }
@@ -90,7 +113,10 @@ impl ConfigWatcher {
             return;
         }
         match &problem {
-            Some(error) => tracing::error!(error, "configuration cannot be read; the last good one stays in force"),
+            Some(error) => tracing::error!(
+                error,
+                "configuration cannot be read; the last good one stays in force"
+            ),
             None => tracing::info!("configuration can be read again"),
         }
         self.health.configuration(problem);
@@ -101,14 +127,21 @@ impl ConfigWatcher {
 fn tell_changes(before: &OperatorSettings, after: &OperatorSettings) {
     let (before, after) = (before.base(), after.base());
     let differs = |key: &str| before.text(key) != after.text(key);
-    let mut keys: Vec<&str> = after.iter().chain(before.iter()).map(|(key, _)| key).filter(|key| differs(key)).collect();
+    let mut keys: Vec<&str> = after
+        .iter()
+        .chain(before.iter())
+        .map(|(key, _)| key)
+        .filter(|key| differs(key))
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     tracing::info!(keys = keys.join(", "), "configuration changed");
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+    error
+        .source()
+        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 impl Actor for ConfigWatcher {

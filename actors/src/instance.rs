@@ -107,8 +107,18 @@ pub struct Instance {
 impl Instance {
     /// Starts everything, on the current actix system.
     pub fn start(config: InstanceConfig) -> Result<Self, StartError> {
-        let InstanceConfig { identity, settings, read_settings, watched, watching, acting, clock, jitter, relist, .. } =
-            &config;
+        let InstanceConfig {
+            identity,
+            settings,
+            read_settings,
+            watched,
+            watching,
+            acting,
+            clock,
+            jitter,
+            relist,
+            ..
+        } = &config;
         let mut options = Options::read(settings, &identity.namespace, &identity.host)?;
         if let Some(watched) = watched {
             options.namespaces = watched.clone();
@@ -138,7 +148,8 @@ impl Instance {
             counting: metrics.clone().recipient(),
         };
         let forgotten = metrics.clone().recipient();
-        let supervisor = Supervisor::new(factory(crew), stores.clone(), health.clone(), forgotten).start();
+        let supervisor =
+            Supervisor::new(factory(crew), stores.clone(), health.clone(), forgotten).start();
         let watching = Watching {
             client: watching.clone(),
             stores: stores.clone(),
@@ -150,15 +161,20 @@ impl Instance {
             relist: *relist,
         };
         let sightings = supervisor.clone().recipient();
-        let watcher = NamespaceWatcher::new(watching, options.namespaces.clone(), sightings).start();
+        let watcher =
+            NamespaceWatcher::new(watching, options.namespaces.clone(), sightings).start();
         let config_watcher = read_settings.clone().zip(options.reload).map(|reload| {
             let follow = watched.is_none().then(|| watcher.clone().recipient());
             let (means, own) = ((health.clone(), tasks.clone()), identity.namespace.clone());
-            ConfigWatcher::new(reload, send_settings, means, follow, own).start()
+            let told = (supervisor.clone().recipient(), follow);
+            ConfigWatcher::new(reload, send_settings, means, told, own).start()
         });
         let (send_standing, standing) = watch::channel(Standing::default());
         let elector = options.election.clone().map(|election| {
-            let (means, parts) = ((clock.clone(), leadership.clone()), (health.clone(), tasks.clone()));
+            let (means, parts) = (
+                (clock.clone(), leadership.clone()),
+                (health.clone(), tasks.clone()),
+            );
             LeaderElector::new(election, acting.clone(), means, parts, send_standing).start()
         });
         match elector {
@@ -199,7 +215,11 @@ impl Instance {
     /// Waits until leadership is lost; the process must end then. Never ends without an election.
     pub async fn lost(&self) {
         let mut standing = self.standing.clone();
-        if standing.wait_for(|standing| *standing == Standing::Lost).await.is_err() {
+        if standing
+            .wait_for(|standing| *standing == Standing::Lost)
+            .await
+            .is_err()
+        {
             // The elector has gone with the instance, or there has never been one.
             std::future::pending::<()>().await;
         }
@@ -210,9 +230,15 @@ impl Instance {
         self.health.draining();
         let (tell, drained) = oneshot::channel();
         self.supervisor.do_send(Drain(tell));
-        let passes_ended = timeout(deadline, drained).await.is_ok_and(|drained| drained.is_ok());
+        let passes_ended = timeout(deadline, drained)
+            .await
+            .is_ok_and(|drained| drained.is_ok());
         if !passes_ended {
-            tracing::warn!(?deadline, passes = self.tasks.running(), "passes did not end in time; they are cut off");
+            tracing::warn!(
+                ?deadline,
+                passes = self.tasks.running(),
+                "passes did not end in time; they are cut off"
+            );
         }
         // With its actors the last way into the queue of events goes, so that its sender ends.
         self.supervisor.do_send(CutOff);
@@ -226,10 +252,15 @@ impl Instance {
             Some(elector) => {
                 let (tell, released) = oneshot::channel();
                 elector.do_send(Release(tell));
-                timeout(RELEASE, released).await.is_ok_and(|released| released.is_ok())
+                timeout(RELEASE, released)
+                    .await
+                    .is_ok_and(|released| released.is_ok())
             }
         };
-        Ended { passes_ended, lease_released }
+        Ended {
+            passes_ended,
+            lease_released,
+        }
     }
 }
 
@@ -258,7 +289,8 @@ fn shell(
     meter: &RequestMeter,
 ) -> (Shell, EventSender) {
     let clock = &config.clock;
-    let api = Api::new(config.acting.clone(), leadership.clone(), clock.clone()).metered(Arc::new(meter.clone()));
+    let api = Api::new(config.acting.clone(), leadership.clone(), clock.clone())
+        .metered(Arc::new(meter.clone()));
     let (sink, sender) = events::queue(api.clone(), clock.clone(), config.identity.host.clone());
     let flink_meter: Arc<dyn flink_rest::Meter> = Arc::new(meter.clone());
     let shell = Shell {
@@ -288,12 +320,18 @@ fn work(shell: Shell) -> Work {
 fn factory(crew: Crew) -> Factory {
     let crew = Arc::new(crew);
     Box::new(move |key, incarnation, parent| {
-        ResourceActor::new(key, incarnation, Arc::clone(&crew), parent).start().recipient()
+        ResourceActor::new(key, incarnation, Arc::clone(&crew), parent)
+            .start()
+            .recipient()
     })
 }
 
 async fn tell_when_leading(mut standing: watch::Receiver<Standing>, supervisor: Addr<Supervisor>) {
-    if standing.wait_for(|standing| *standing == Standing::Leading).await.is_ok() {
+    if standing
+        .wait_for(|standing| *standing == Standing::Leading)
+        .await
+        .is_ok()
+    {
         supervisor.do_send(Led);
     }
 }

@@ -4,8 +4,8 @@ use crate::backoff::Growth;
 use crate::health::{Health, Part};
 use crate::resource::{ChildNews, Order, Wake};
 use crate::stores::Stores;
-use actix::prelude::*;
 use actix::WeakRecipient;
+use actix::prelude::*;
 use operator_core::name::Key;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,8 +14,11 @@ use tokio::sync::oneshot;
 /// How often the supervisor gives a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The pauses before a crashed actor is started again.
-const RESTART: Growth =
-    Growth { first: Duration::from_secs(1), factor: 2.0, longest: Duration::from_secs(300) };
+const RESTART: Growth = Growth {
+    first: Duration::from_secs(1),
+    factor: 2.0,
+    longest: Duration::from_secs(300),
+};
 /// An actor that has lived this long begins a new series of crashes.
 const GOOD_LIFE: Duration = Duration::from_secs(600);
 /// From this many crashes in a series on it is called a crash loop.
@@ -40,6 +43,11 @@ pub enum Sighting {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct Led;
+
+/// The configuration of the operator has changed: what was decided under the former one is decided anew.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Reconfigured;
 
 /// Finish all running passes and start no more.
 #[derive(Debug, Message)]
@@ -69,9 +77,14 @@ enum Child {
     Waiting,
     Living(Life),
     /// Told to end; `again` says that its resource has come back meanwhile.
-    Retiring { life: Life, again: bool },
+    Retiring {
+        life: Life,
+        again: bool,
+    },
     /// Crashed; a timer starts it again.
-    Resting { crashes: u32 },
+    Resting {
+        crashes: u32,
+    },
 }
 
 struct Life {
@@ -95,9 +108,22 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Makes a supervisor that starts children once it is told that this instance leads.
-    pub fn new(factory: Factory, stores: Stores, health: Health, counting: Recipient<Forgotten>) -> Self {
+    pub fn new(
+        factory: Factory,
+        stores: Stores,
+        health: Health,
+        counting: Recipient<Forgotten>,
+    ) -> Self {
         let (children, mode) = (BTreeMap::new(), Mode::Standby);
-        Self { factory, stores, health, counting, children, incarnations: 0, mode }
+        Self {
+            factory,
+            stores,
+            health,
+            counting,
+            children,
+            incarnations: 0,
+            mode,
+        }
     }
 
     fn changed(&mut self, key: Key, wake: Wake, ctx: &mut Context<Self>) {
@@ -121,7 +147,12 @@ impl Supervisor {
         let parent = ctx.address().recipient().downgrade();
         let address = (self.factory)(key.clone(), incarnation, parent);
         address.do_send(Order::Wake(wake));
-        let life = Life { address, incarnation, since: tokio::time::Instant::now(), crashes };
+        let life = Life {
+            address,
+            incarnation,
+            since: tokio::time::Instant::now(),
+            crashes,
+        };
         self.children.insert(key, Child::Living(life));
     }
 
@@ -129,10 +160,12 @@ impl Supervisor {
         match self.children.remove(&key) {
             Some(Child::Living(life)) => {
                 life.address.do_send(Order::Retire);
-                self.children.insert(key, Child::Retiring { life, again: false });
+                self.children
+                    .insert(key, Child::Retiring { life, again: false });
             }
             Some(Child::Retiring { life, .. }) => {
-                self.children.insert(key, Child::Retiring { life, again: false });
+                self.children
+                    .insert(key, Child::Retiring { life, again: false });
             }
             Some(Child::Waiting | Child::Resting { .. }) => self.forget(key),
             None => {}
@@ -142,14 +175,18 @@ impl Supervisor {
     /// A child has ended: as told, or by a crash.
     fn stopped(&mut self, key: Key, incarnation: u64, ctx: &mut Context<Self>) {
         match self.children.remove(&key) {
-            Some(Child::Living(life)) if life.incarnation == incarnation => self.crashed(key, &life, ctx),
-            Some(Child::Retiring { life, again }) if life.incarnation == incarnation => match self.mode {
-                Mode::Serving if again => self.spawn(key, 0, Wake::Listed, ctx),
-                Mode::Standby if again => {
-                    self.children.insert(key, Child::Waiting);
+            Some(Child::Living(life)) if life.incarnation == incarnation => {
+                self.crashed(key, &life, ctx)
+            }
+            Some(Child::Retiring { life, again }) if life.incarnation == incarnation => {
+                match self.mode {
+                    Mode::Serving if again => self.spawn(key, 0, Wake::Listed, ctx),
+                    Mode::Standby if again => {
+                        self.children.insert(key, Child::Waiting);
+                    }
+                    Mode::Serving | Mode::Standby | Mode::Draining(_) => self.forget(key),
                 }
-                Mode::Serving | Mode::Standby | Mode::Draining(_) => self.forget(key),
-            },
+            }
             // News of an earlier life.
             Some(other) => {
                 self.children.insert(key, other);
@@ -163,13 +200,18 @@ impl Supervisor {
         if matches!(self.mode, Mode::Draining(_)) {
             return self.forget(key);
         }
-        let series = if life.since.elapsed() < GOOD_LIFE { life.crashes } else { 0 };
+        let series = if life.since.elapsed() < GOOD_LIFE {
+            life.crashes
+        } else {
+            0
+        };
         let crashes = series.saturating_add(1);
         let pause = RESTART.pause(series);
         let looping = crashes >= CRASH_LOOP;
         tracing::error!(resource = %key, crashes, ?pause, looping, "actor crashed; this is a bug in the operator");
         self.health.crashed(&key, looping);
-        self.children.insert(key.clone(), Child::Resting { crashes });
+        self.children
+            .insert(key.clone(), Child::Resting { crashes });
         ctx.run_later(pause, move |supervisor, ctx| {
             if let Some(Child::Resting { crashes }) = supervisor.children.get(&key) {
                 let crashes = *crashes;
@@ -178,13 +220,12 @@ impl Supervisor {
         });
     }
 
-    /// The pass of a child found no resource; perhaps it has come back since.
+    /// The pass of a child found no resource. While the store shows one the child looks again by itself: it has
+    /// come back, or the store has not heard yet.
     fn gone(&mut self, key: Key, incarnation: u64) {
         match self.children.get(&key) {
             Some(Child::Living(life)) if life.incarnation == incarnation => {
-                if self.stores.resource(&key).is_some() {
-                    life.address.do_send(Order::Wake(Wake::Touched));
-                } else {
+                if self.stores.resource(&key).is_none() {
                     self.retire(key);
                 }
             }
@@ -200,7 +241,9 @@ impl Supervisor {
 
     /// Answers whoever waits for the end of all passes, once there is none.
     fn drained(&mut self) {
-        let Mode::Draining(waiting) = &mut self.mode else { return };
+        let Mode::Draining(waiting) = &mut self.mode else {
+            return;
+        };
         let busy = self.children.values().any(|child| match child {
             Child::Living(_) | Child::Retiring { .. } => true,
             Child::Waiting | Child::Resting { .. } => false,
@@ -217,7 +260,9 @@ impl Actor for Supervisor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.health.beat(Part::Supervisor);
-        ctx.run_interval(HEARTBEAT, |supervisor, _| supervisor.health.beat(Part::Supervisor));
+        ctx.run_interval(HEARTBEAT, |supervisor, _| {
+            supervisor.health.beat(Part::Supervisor)
+        });
     }
 }
 
@@ -267,6 +312,20 @@ impl Handler<Led> for Supervisor {
     }
 }
 
+impl Handler<Reconfigured> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reconfigured, _: &mut Self::Context) {
+        for child in self.children.values() {
+            match child {
+                Child::Living(life) => life.address.do_send(Order::Wake(Wake::Reconfigured)),
+                // Those that do not live look when they begin to.
+                Child::Waiting | Child::Retiring { .. } | Child::Resting { .. } => {}
+            }
+        }
+    }
+}
+
 impl Handler<Drain> for Supervisor {
     type Result = ();
 
@@ -286,7 +345,9 @@ impl Handler<CutOff> for Supervisor {
     fn handle(&mut self, _: CutOff, ctx: &mut Self::Context) {
         for child in self.children.values() {
             match child {
-                Child::Living(life) | Child::Retiring { life, .. } => life.address.do_send(Order::Cut),
+                Child::Living(life) | Child::Retiring { life, .. } => {
+                    life.address.do_send(Order::Cut)
+                }
                 Child::Waiting | Child::Resting { .. } => {}
             }
         }

@@ -10,6 +10,7 @@ use crate::tasks::Cut;
 use actix::WeakRecipient;
 use actix::prelude::*;
 use operator_core::name::Key;
+use operator_core::resource::Broken;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
@@ -25,9 +26,14 @@ const UNDER_WAY: Duration = Duration::from_secs(2);
 enum Activity {
     Idle,
     /// A pass waits or runs; `again` is what has asked for another one since it began.
-    Busy { ticket: Arc<Ticket>, again: Again },
+    Busy {
+        ticket: Arc<Ticket>,
+        again: Again,
+    },
     /// The store does not show yet what the last pass wrote; a pass would only meet a conflict.
-    CatchingUp { then: Then },
+    CatchingUp {
+        then: Then,
+    },
     /// Finishing the running pass, then stopping.
     Draining,
 }
@@ -35,7 +41,7 @@ enum Activity {
 /// What has asked for another pass while one was running.
 #[derive(Clone, Copy, Debug, Default)]
 struct Again {
-    /// Changes of the resource itself, perhaps our own.
+    /// Changes of the resource itself, perhaps our own; by a user if in the lane of changes.
     resource: Option<Lane>,
     /// Everything else.
     other: Option<Lane>,
@@ -57,6 +63,8 @@ pub struct ResourceActor {
     activity: Activity,
     pace: Pace,
     written: Written,
+    /// Why its status cannot be read, once that has been told.
+    unreadable: Option<Broken>,
     timer: Option<SpawnHandle>,
 }
 
@@ -72,25 +80,41 @@ impl ResourceActor {
     ) -> Self {
         let pace = Pace::new(crew.retry, crew.limit);
         let (activity, written, timer) = (Activity::Idle, Written::default(), None);
-        Self { key, incarnation, crew, supervisor, activity, pace, written, timer }
+        Self {
+            key,
+            incarnation,
+            crew,
+            supervisor,
+            activity,
+            pace,
+            written,
+            unreadable: None,
+            timer,
+        }
     }
 
     fn wake(&mut self, wake: Wake, ctx: &mut Context<Self>) {
         let store = self.store();
         let echo = wake.may_be_echo() && store == Store::Echo;
+        // What failed or met a conflict is tried again in its time; a change of the status alone is no reason to hurry.
+        let ignored = echo || (wake == Wake::Touched && self.pace.is_backing_off());
         match &mut self.activity {
-            Activity::Idle if echo => {}
+            Activity::Idle if ignored => {}
             Activity::Idle => self.begin(wake.lane(), ctx),
             Activity::Busy { ticket, again } => {
                 if ticket.has_begun() {
-                    let place = if wake.may_be_echo() { &mut again.resource } else { &mut again.other };
+                    let place = if wake.may_be_echo() {
+                        &mut again.resource
+                    } else {
+                        &mut again.other
+                    };
                     *place = (*place).max(Some(wake.lane()));
                 } else if wake.lane() == Lane::Change {
                     ticket.hurry();
                 }
             }
             Activity::CatchingUp { then } => {
-                if !echo && !(wake == Wake::Touched && store == Store::Behind) {
+                if !ignored && !(wake == Wake::Touched && store == Store::Behind) {
                     let lane = match then {
                         Then::Now(lane) => wake.lane().max(*lane),
                         Then::Later(..) => wake.lane(),
@@ -115,7 +139,10 @@ impl ResourceActor {
         if held_up.is_zero() {
             self.start_pass(lane, ctx);
         } else {
-            let next = Next { after: Some(held_up), why: "rate-limit" };
+            let next = Next {
+                after: Some(held_up),
+                why: "rate-limit",
+            };
             self.schedule(next, lane, ctx);
         }
     }
@@ -123,7 +150,10 @@ impl ResourceActor {
     fn start_pass(&mut self, lane: Lane, ctx: &mut Context<Self>) {
         self.cancel_timer(ctx);
         let ticket = Arc::new(Ticket::default());
-        self.activity = Activity::Busy { ticket: Arc::clone(&ticket), again: Again::default() };
+        self.activity = Activity::Busy {
+            ticket: Arc::clone(&ticket),
+            again: Again::default(),
+        };
         self.show(Shown::Queued);
         let (crew, key) = (Arc::clone(&self.crew), self.key.clone());
         let asked = tokio::time::Instant::now();
@@ -140,7 +170,10 @@ impl ResourceActor {
             };
             crew.lanes.run(lane, &ticket, work).await
         });
-        ctx.spawn(pass.into_actor(self).map(|joined, actor, ctx| actor.finish_pass(joined, ctx)));
+        ctx.spawn(
+            pass.into_actor(self)
+                .map(|joined, actor, ctx| actor.finish_pass(joined, ctx)),
+        );
     }
 
     fn finish_pass(&mut self, joined: Joined, ctx: &mut Context<Self>) {
@@ -168,16 +201,21 @@ impl ResourceActor {
             }
         };
         let end = report.as_ref().map(|report| report.end.clone());
-        self.written.note(report.as_ref().and_then(|report| report.written.as_ref()));
+        self.written
+            .note(report.as_ref().and_then(|report| report.written.as_ref()));
         self.count(queued, report, retry);
         let store = self.store();
-        let resource = again.resource.filter(|_| store == Store::News);
+        let backing_off = self.pace.is_backing_off();
+        let resource = again
+            .resource
+            .filter(|lane| store == Store::News && (*lane == Lane::Change || !backing_off));
         let then = match resource.max(again.other) {
             Some(lane) => Then::Now(lane),
             None if end == Some(End::Gone) => {
-                self.show(Shown::Idle);
                 let (key, incarnation) = (self.key.clone(), self.incarnation);
-                return self.tell_supervisor(ChildNews::Gone { key, incarnation });
+                self.tell_supervisor(ChildNews::Gone { key, incarnation });
+                // The store may show it a little longer; the supervisor retires us once it does not.
+                return self.go_on(Then::Later(next, Lane::Look), ctx);
             }
             // What was done is looked at as soon as the store shows it.
             None if end == Some(End::Acted) => Then::Now(Lane::Change),
@@ -196,6 +234,8 @@ impl ResourceActor {
         self.show(Shown::Idle);
         self.timer = Some(ctx.run_later(ECHO, |actor, ctx| {
             actor.timer = None;
+            // The next pass may see less than we wrote, so whatever the watch brings then is news.
+            actor.written = Written::default();
             actor.caught_up(ctx);
         }));
     }
@@ -226,7 +266,9 @@ impl ResourceActor {
         });
         let at = after.map(|after| now.saturating_add(after).unwrap_or(now));
         let due = Due { at, why: next.why };
-        self.crew.health.of_actor(&self.key, |actor| actor.next = Some(due));
+        self.crew
+            .health
+            .of_actor(&self.key, |actor| actor.next = Some(due));
         if let Some(after) = after {
             self.timer = Some(ctx.run_later(after, move |actor, ctx| {
                 actor.timer = None;
@@ -246,16 +288,23 @@ impl ResourceActor {
 
     fn show(&self, activity: Shown) {
         let now = self.crew.clock.now();
-        self.crew.health.of_actor(&self.key, |actor| actor.turn(activity, now));
+        self.crew
+            .health
+            .of_actor(&self.key, |actor| actor.turn(activity, now));
     }
 
     fn count(&self, queued: Duration, report: Option<PassReport>, retry: bool) {
         let key = self.key.clone();
-        self.crew.counting.do_send(PassEnded { key, queued, report, retry });
+        self.crew.counting.do_send(PassEnded {
+            key,
+            queued,
+            report,
+            retry,
+        });
     }
 
     /// Shows and logs what came of a pass; no report means that it panicked.
-    fn tell(&self, report: Option<&PassReport>) {
+    fn tell(&mut self, report: Option<&PassReport>) {
         let ended = self.crew.clock.now();
         let (outcome, detail, took) = match report {
             Some(report) => (report.end.label(), detail(&report.end), report.took),
@@ -266,10 +315,18 @@ impl ResourceActor {
             let error = detail.as_deref().unwrap_or_default();
             tracing::warn!(resource = %self.key, outcome, error, failures, "pass failed");
         }
+        if let Some(report) = report {
+            self.tell_unreadable(&report.end);
+        }
         self.crew.health.of_actor(&self.key, |actor| {
             actor.passes += 1;
             actor.consecutive_failures = failures;
-            actor.last_pass = Some(LastPass { ended, took_seconds: took, outcome, detail });
+            actor.last_pass = Some(LastPass {
+                ended,
+                took_seconds: took,
+                outcome,
+                detail,
+            });
             if let Some(summary) = report.and_then(|report| report.summary.as_ref()) {
                 actor.lifecycle = summary.lifecycle;
                 actor.job_manager = summary.job_manager;
@@ -283,6 +340,28 @@ impl ResourceActor {
         });
     }
 
+    /// Logs that the status cannot be read, once and not after every pass.
+    fn tell_unreadable(&mut self, end: &End) {
+        match end {
+            End::Unreadable(broken) => {
+                if self.unreadable.as_ref() != Some(broken) {
+                    tracing::warn!(resource = %self.key, error = %broken, "stored status cannot be read; nothing is done");
+                    self.unreadable = Some(broken.clone());
+                }
+            }
+            // It was read.
+            End::Quiet | End::Stored | End::Acted => self.unreadable = None,
+            End::Conflict
+            | End::Refused(_)
+            | End::Unknown(_)
+            | End::CrdOutdated
+            | End::Gone
+            | End::Undecided
+            | End::NotLeader
+            | End::TimedOut => {}
+        }
+    }
+
     fn tell_supervisor(&self, news: ChildNews) {
         if let Some(supervisor) = self.supervisor.upgrade() {
             supervisor.do_send(news);
@@ -293,7 +372,11 @@ impl ResourceActor {
 /// Returns the queue for a look that nothing but time asks for: what is under way goes on, polls wait.
 fn lane_of(next: Next, end: Option<&End>) -> Lane {
     let soon = next.after.is_some_and(|after| after <= UNDER_WAY);
-    if soon && end == Some(&End::Stored) { Lane::Change } else { Lane::Look }
+    if soon && end == Some(&End::Stored) {
+        Lane::Change
+    } else {
+        Lane::Look
+    }
 }
 
 /// Says more about an end that is not good.
@@ -329,7 +412,9 @@ impl Handler<Order> for ResourceActor {
     fn handle(&mut self, order: Order, ctx: &mut Self::Context) {
         match (order, &self.activity) {
             (Order::Wake(wake), _) => self.wake(wake, ctx),
-            (Order::Retire, Activity::Idle | Activity::CatchingUp { .. }) | (Order::Cut, _) => ctx.stop(),
+            (Order::Retire, Activity::Idle | Activity::CatchingUp { .. }) | (Order::Cut, _) => {
+                ctx.stop()
+            }
             (Order::Retire, Activity::Busy { .. } | Activity::Draining) => {
                 self.activity = Activity::Draining;
                 self.show(Shown::Draining);

@@ -29,8 +29,12 @@ impl Written {
 
     /// Compares with what the store shows. A resource that is gone is news.
     pub(super) fn compare(&self, stores: &Stores, key: &Key) -> Store {
-        let Some(written) = &self.0 else { return Store::News };
-        let Some(stored) = stores.resource(key) else { return Store::News };
+        let Some(written) = &self.0 else {
+            return Store::News;
+        };
+        let Some(stored) = stores.resource(key) else {
+            return Store::News;
+        };
         match order(&stored.metadata.resource_version, written.as_str()) {
             Some(Ordering::Less) => Store::Behind,
             Some(Ordering::Equal) => Store::Echo,

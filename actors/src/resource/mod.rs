@@ -40,6 +40,8 @@ pub enum Order {
 pub enum Wake {
     /// It was listed, or this instance has begun to lead.
     Listed,
+    /// The configuration of the operator changed.
+    Reconfigured,
     /// Its status changed.
     Touched,
     /// Its Deployment or one of its pods changed.
@@ -52,7 +54,7 @@ impl Wake {
     /// Returns the queue for the pass: users first, polls last.
     fn lane(self) -> Lane {
         match self {
-            Self::Listed | Self::Touched => Lane::Look,
+            Self::Listed | Self::Reconfigured | Self::Touched => Lane::Look,
             Self::Child | Self::Edited => Lane::Change,
         }
     }
@@ -61,7 +63,7 @@ impl Wake {
     fn may_be_echo(self) -> bool {
         match self {
             Self::Touched | Self::Edited => true,
-            Self::Listed | Self::Child => false,
+            Self::Listed | Self::Reconfigured | Self::Child => false,
         }
     }
 }
