@@ -6,8 +6,8 @@ use std::path::Path;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::plane::{CRD, Plane, ROOT};
-use crate::space::{Space, application, send};
+use crate::stage::plane::{CRD, Plane, ROOT};
+use crate::stage::space::{Space, application, send};
 
 const DEFINITION: &str =
     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/flinkdeployments.flink.apache.org";

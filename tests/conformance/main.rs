@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
 
 mod crd;
-mod plane;
+mod life;
+mod quiet;
 mod script;
-mod space;
+mod stage;
+mod watches;

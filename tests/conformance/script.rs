@@ -6,7 +6,7 @@ use flink_operator_world::api::ApiServer;
 use flink_operator_world::clock::Clock;
 use flink_operator_world::script;
 
-use crate::plane::Plane;
+use crate::stage::plane::Plane;
 
 #[tokio::test]
 async fn both_servers_answer_one_script_alike() {

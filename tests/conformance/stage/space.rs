@@ -8,7 +8,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::plane::Plane;
+use super::plane::Plane;
 
 /// How long anything may take that is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -120,6 +120,109 @@ impl Space {
     /// Sends a request as the administrator.
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
         send(&self.client, method, path, body).await
+    }
+
+    /// Creates a FlinkDeployment.
+    pub(crate) async fn create(&self, object: &Value) -> Value {
+        self.send(Method::POST, &self.all(), Some(object))
+            .await
+            .ok()
+    }
+
+    /// Merges into a FlinkDeployment.
+    pub(crate) async fn edit(&self, name: &str, change: &Value) -> Value {
+        self.send(Method::PATCH, &self.path(name), Some(change))
+            .await
+            .ok()
+    }
+
+    /// Asks for the deletion of a FlinkDeployment.
+    pub(crate) async fn delete(&self, name: &str) {
+        self.send(Method::DELETE, &self.path(name), None).await.ok();
+    }
+
+    /// Reads a FlinkDeployment.
+    pub(crate) async fn get(&self, name: &str) -> Option<Value> {
+        let reply = self.send(Method::GET, &self.path(name), None).await;
+        (reply.code != StatusCode::NOT_FOUND).then(|| reply.ok())
+    }
+
+    /// Waits until a FlinkDeployment looks as wanted.
+    pub(crate) async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Value {
+        eventually(&format!("{name}: {what}"), async || {
+            let object = self.get(name).await.unwrap_or_default();
+            if holds(&object) {
+                Ok(object)
+            } else {
+                Err(format!("{:#}", object["status"]))
+            }
+        })
+        .await
+    }
+
+    /// Waits until a FlinkDeployment is in a state of its life, with its newest spec.
+    pub(crate) async fn until_state(&self, name: &str, state: &str) -> Value {
+        self.until(name, state, |object| {
+            let status = &object["status"];
+            status["lifecycleState"] == state
+                && status["observedGeneration"] == object["metadata"]["generation"]
+        })
+        .await
+    }
+
+    /// Waits until a FlinkDeployment is gone.
+    pub(crate) async fn until_gone(&self, name: &str) {
+        eventually(&format!("{name} is gone"), async || {
+            match self.get(name).await {
+                None => Ok(()),
+                Some(object) => Err(format!("{object:#}")),
+            }
+        })
+        .await;
+    }
+
+    /// Names everything that carries the labels of a cluster.
+    pub(crate) async fn parts(&self, cluster: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        for (group, plural) in [
+            ("apis/apps/v1", "deployments"),
+            ("api/v1", "pods"),
+            ("api/v1", "services"),
+            ("api/v1", "configmaps"),
+        ] {
+            let path = format!(
+                "/{group}/namespaces/{}/{plural}?labelSelector=app%3D{cluster}",
+                self.name
+            );
+            let list = self.send(Method::GET, &path, None).await.ok();
+            let items = list["items"].as_array().unwrap();
+            names.extend(
+                items
+                    .iter()
+                    .map(|item| format!("{plural}/{}", item["metadata"]["name"].as_str().unwrap())),
+            );
+        }
+        names
+    }
+
+    /// Lists the events about an object: reason and message.
+    pub(crate) async fn events(&self, name: &str) -> Vec<(String, String)> {
+        let path = format!(
+            "/api/v1/namespaces/{}/events?fieldSelector=involvedObject.name%3D{name}",
+            self.name
+        );
+        let list = self.send(Method::GET, &path, None).await.ok();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let items = list["items"].as_array().unwrap();
+        items
+            .iter()
+            .map(|event| (text(&event["reason"]), text(&event["message"])))
+            .collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Real control planes.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -9,11 +11,12 @@ use flink_sandbox::progress::Progress;
 use flink_sandbox::tools::{Tool, ensure};
 use flink_sandbox::{Options, Sandbox};
 use kube::Client;
+use serde_json::Value;
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
-use crate::space::eventually;
+use super::space::eventually;
 
 /// The project's directory.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -21,6 +24,16 @@ pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The CRD as the chart ships it.
 pub(crate) const CRD: &str =
     "helm/flink-kubernetes-operator/crds/flinkdeployments.flink.apache.org-v1.yml";
+
+/// Returns the program under test.
+pub(crate) fn operator_program() -> &'static str {
+    env!("CARGO_BIN_EXE_flink-operator")
+}
+
+/// Returns the program of the sandbox, which is built beside the program under test.
+pub(crate) fn sandbox_program() -> PathBuf {
+    Path::new(operator_program()).with_file_name("flink-sandbox")
+}
 
 /// A running control plane without pods.
 #[derive(Debug)]
@@ -62,6 +75,7 @@ impl Plane {
         let kubectl = tools.unwrap().remove(0);
         let options = Options {
             audit: true,
+            binary: Some(sandbox_program()),
             api_server_arguments: api_server_arguments
                 .iter()
                 .map(ToString::to_string)
@@ -80,6 +94,19 @@ impl Plane {
     /// Returns the sandbox behind it.
     pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.sandbox
+    }
+
+    /// Returns where its API server listens.
+    pub(crate) fn api_server(&self) -> SocketAddr {
+        let text = fs::read_to_string(self.sandbox.kubeconfig()).unwrap();
+        let config: Value = serde_json::from_str(&text).unwrap();
+        let url = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+        url.strip_prefix("https://").unwrap().parse().unwrap()
+    }
+
+    /// Ends it, and waits until nothing of it is left.
+    pub(crate) async fn down(self) {
+        self.sandbox.down().await.unwrap();
     }
 
     /// Applies a CRD and waits until its kind is served.

@@ -1,0 +1,244 @@
+//! JobManagers as the operator meets them: a REST API on an address of their own.
+//!
+//! Only what the operator calls is answered, and only as far as it is read. Each listens on another
+//! loopback address, so that connections belong to one JobManager, as in a cluster.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// The port of every REST API, and the value of `rest.port`. A Flink of this machine has another.
+pub(crate) const PORT: u16 = 28_081;
+
+/// How long a job takes to be cancelled.
+const CANCELLING: Duration = Duration::from_millis(200);
+
+/// What a JobManager is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Application {
+    pub(crate) job: String,
+    pub(crate) name: String,
+    pub(crate) parallelism: u32,
+    /// From the start of the JobManager until all tasks run.
+    pub(crate) running_after: Duration,
+    /// How often a checkpoint is completed.
+    pub(crate) checkpoints: Option<Duration>,
+}
+
+/// A JobManager that answers until it is dropped.
+#[derive(Debug)]
+pub(crate) struct JobManager {
+    pub(crate) address: Ipv4Addr,
+    life: Arc<Life>,
+    served: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Life {
+    application: Application,
+    started: Instant,
+    start_time: i64,
+    cancelled: Mutex<Option<Instant>>,
+    counts: Arc<Counts>,
+}
+
+/// What was asked of JobManagers.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) calls: AtomicU64,
+    pub(crate) connections: AtomicU64,
+}
+
+impl Counts {
+    /// Returns calls and connections so far.
+    pub(crate) fn now(&self) -> (u64, u64) {
+        (
+            self.calls.load(Ordering::Relaxed),
+            self.connections.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl JobManager {
+    /// Starts a JobManager, whose REST API answers at once.
+    pub(crate) async fn start(application: Application, counts: Arc<Counts>) -> Self {
+        let (address, listener) = listen().await;
+        let life = Arc::new(Life {
+            application,
+            started: Instant::now(),
+            start_time: Timestamp::now().as_millisecond(),
+            cancelled: Mutex::new(None),
+            counts,
+        });
+        let served = tokio::spawn(serve(listener, Arc::clone(&life)));
+        Self {
+            address,
+            life,
+            served,
+        }
+    }
+
+    /// Returns the id of its job.
+    pub(crate) fn job(&self) -> &str {
+        &self.life.application.job
+    }
+}
+
+impl Drop for JobManager {
+    /// Ends the process: nobody listens, and all connections are closed.
+    fn drop(&mut self) {
+        self.served.abort();
+    }
+}
+
+/// Takes an address of its own that nobody else uses.
+async fn listen() -> (Ipv4Addr, TcpListener) {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    // Another run of these tests on the same machine most likely has another block.
+    let block = u8::try_from(1 + std::process::id() % 250).unwrap();
+    loop {
+        let [_, _, high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let address = Ipv4Addr::new(127, block, high, low);
+        if let Ok(listener) = TcpListener::bind((address, PORT)).await {
+            return (address, listener);
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, life: Arc<Life>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        life.counts.connections.fetch_add(1, Ordering::Relaxed);
+        let life = Arc::clone(&life);
+        connections.spawn(async move { converse(stream, &life).await });
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// Answers one request after another on a connection until the client closes it.
+async fn converse(stream: TcpStream, life: &Life) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut first = String::new();
+        stream
+            .read_line(&mut first)
+            .await
+            .ok()
+            .filter(|length| *length > 0)?;
+        let mut body = 0;
+        loop {
+            let mut header = String::new();
+            stream
+                .read_line(&mut header)
+                .await
+                .ok()
+                .filter(|length| *length > 0)?;
+            let Some((name, value)) = header.split_once(':') else {
+                break;
+            };
+            if name.eq_ignore_ascii_case("content-length") {
+                body = value.trim().parse().ok()?;
+            }
+        }
+        stream.read_exact(&mut vec![0; body]).await.ok()?;
+        life.counts.calls.fetch_add(1, Ordering::Relaxed);
+        let mut words = first.split_whitespace();
+        let (status, text) = life.answer(words.next()?, words.next()?);
+        let text = text.to_string();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
+        stream.write_all((head + &text).as_bytes()).await.ok()?;
+    }
+}
+
+impl Life {
+    fn answer(&self, method: &str, path: &str) -> (&'static str, Value) {
+        let path = path.split('?').next().unwrap_or_default();
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let known = |job: &str| job == self.application.job;
+        match (method, &parts[..]) {
+            ("GET", ["config"]) => (
+                "200 OK",
+                json!({ "refresh-interval": 3000, "timezone-name": "Coordinated Universal Time", "timezone-offset": 0,
+                "flink-version": "1.20.1", "flink-revision": "b1fe7b4 @ 2025-02-05T12:10:12+01:00", "features": { "web-submit": false } }),
+            ),
+            ("GET", ["overview"]) => (
+                "200 OK",
+                json!({ "taskmanagers": 1, "slots-total": 2, "slots-available": 0,
+                "jobs-running": 1, "jobs-finished": 0, "jobs-cancelled": 0, "jobs-failed": 0, "flink-version": "1.20.1", "flink-commit": "b1fe7b4" }),
+            ),
+            ("GET", ["taskmanagers"]) => (
+                "200 OK",
+                json!({ "taskmanagers": [{ "id": "taskmanager-1-1", "slotsNumber": 2, "freeSlots": 0 }] }),
+            ),
+            ("GET", ["jobs", "overview"]) => ("200 OK", json!({ "jobs": [self.overview()] })),
+            ("GET", ["jobs", job, "checkpoints"]) if known(job) => ("200 OK", self.checkpoints()),
+            ("GET", ["jobs", job, "exceptions"]) if known(job) => (
+                "200 OK",
+                json!({ "root-exception": null, "timestamp": null, "all-exceptions": [], "truncated": false,
+                    "exceptionHistory": { "entries": [], "truncated": false } }),
+            ),
+            ("PATCH", ["jobs", job]) if known(job) => {
+                self.cancelled
+                    .lock()
+                    .unwrap()
+                    .get_or_insert_with(Instant::now);
+                ("202 Accepted", json!({}))
+            }
+            _ => (
+                "404 Not Found",
+                json!({ "errors": [format!("Unable to load requested file {path}.")] }),
+            ),
+        }
+    }
+
+    fn overview(&self) -> Value {
+        let parallelism = self.application.parallelism;
+        let (state, tasks, total) = match *self.cancelled.lock().unwrap() {
+            Some(since) if since.elapsed() > CANCELLING => ("CANCELED", "canceled", parallelism),
+            Some(_) => ("CANCELLING", "canceling", parallelism),
+            None if self.started.elapsed() > self.application.running_after => {
+                ("RUNNING", "running", parallelism)
+            }
+            None => ("INITIALIZING", "running", 0),
+        };
+        let mut counts = json!({ "total": total, "created": 0, "scheduled": 0, "deploying": 0, "running": 0, "finished": 0,
+            "canceling": 0, "canceled": 0, "failed": 0, "reconciling": 0, "initializing": 0 });
+        counts[tasks] = json!(total);
+        json!({
+            "jid": self.application.job,
+            "name": self.application.name,
+            "state": state,
+            "start-time": self.start_time,
+            "end-time": -1,
+            "duration": self.started.elapsed().as_millis(),
+            "last-modification": self.start_time,
+            "tasks": counts,
+        })
+    }
+
+    fn checkpoints(&self) -> Value {
+        let done = self.application.checkpoints.map_or(0, |interval| {
+            self.started.elapsed().as_millis() / interval.as_millis()
+        });
+        let newest = (done > 0).then(|| {
+            json!({ "className": "completed", "id": done, "status": "COMPLETED", "is_savepoint": false, "checkpoint_type": "CHECKPOINT",
+                "trigger_timestamp": Timestamp::now().as_millisecond(), "state_size": 1024 * done, "end_to_end_duration": 5,
+                "external_path": format!("file:///checkpoints/{}/chk-{done}", self.application.job), "discarded": false })
+        });
+        json!({
+            "counts": { "restored": 0, "total": done, "in_progress": 0, "completed": done, "failed": 0 },
+            "latest": { "completed": newest, "savepoint": null, "failed": null, "restored": null },
+            "history": newest.iter().collect::<Vec<_>>(),
+        })
+    }
+}
