@@ -159,7 +159,7 @@ class Demo:
             # Not in the terminal's process group: Ctrl-C comes to the demo, which ends things in order.
             self.operator = subprocess.Popen([program("flink-operator"), "run"], cwd=self.folder, env=env,
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        self.wait_for("the operator", lambda: healthy(f"http://127.0.0.1:{self.port}/"), 60)
+        self.wait_for("the operator", lambda: healthy(f"http://127.0.0.1:{self.port}/readyz"), 60)
 
     def wait_for(self, what: str, holds, seconds: float) -> None:
         """Waits for a condition while the operator lives."""

@@ -83,11 +83,12 @@ fn runs_in(pod: &str, log: &str) -> Vec<Run> {
         if let Some(run) = runs.last_mut().filter(|_| open) {
             run.to = at;
         }
-        let Some((before, after)) = line.split_once(") switched from state ") else {
-            continue;
-        };
-        let (Some((_, job)), Some((_, state))) =
-            (before.rsplit_once('('), after.split_once(" to "))
+        // From 2.3 on applications have states and lines of the same form.
+        let said = line
+            .split_once(" - Job ")
+            .and_then(|(_, said)| said.split_once(") switched from state "));
+        let Some((job, states)) = said else { continue };
+        let (Some((_, job)), Some((_, state))) = (job.rsplit_once('('), states.split_once(" to "))
         else {
             continue;
         };
@@ -121,6 +122,7 @@ pub(crate) fn one_at_a_time(runs: &[Run]) -> bool {
 #[test]
 fn runs_are_read_from_logs() {
     let log = "\
+2026-11-21 10:00:00,000 INFO  o.a.f.AbstractApplication [] - Application a (89) switched from state CREATED to RUNNING
 2026-11-21 10:00:01,000 INFO  o.a.f.ExecutionGraph [] - Job a b (0123) switched from state CREATED to RUNNING.
 no time here, so it is part of the line before
 2026-11-21 10:00:02,000 INFO  o.a.f.ExecutionGraph [] - Source (1/2) (77) switched from INITIALIZING to RUNNING.

@@ -164,3 +164,65 @@ async fn pass(State(line): State<Arc<Line>>, request: Request) -> Response {
         Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
 }
+
+#[test]
+fn nothing_passes_behind_a_cut() {
+    use std::time::Duration;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::Api;
+    use kube::api::PostParams;
+    use tokio::time::timeout;
+
+    crate::stage::play("wire", async |scene| {
+        let wire = Wire::open(scene).await;
+        let mut file = Kubeconfig::read_from(scene.stage.sandbox.kubeconfig()).unwrap();
+        for cluster in &mut file.clusters {
+            cluster.cluster.as_mut().unwrap().server = Some(wire.address.clone());
+        }
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(file, &options).await;
+        let through = Client::try_from(config.unwrap()).unwrap();
+        let maps: Api<ConfigMap> = Api::namespaced(through, &scene.namespace);
+        let create = async |name: &str| {
+            let map = crate::scene::object(serde_json::json!({ "metadata": { "name": name } }));
+            let parameters = PostParams::default();
+            timeout(Duration::from_secs(2), maps.create(&parameters, &map)).await
+        };
+
+        create("one").await.expect("an open wire answers").unwrap();
+        wire.cut_behind(|method, path, body| {
+            method == Method::POST
+                && path.ends_with("/configmaps")
+                && body["metadata"]["name"] == "three"
+        });
+        create("two")
+            .await
+            .expect("another request passes")
+            .unwrap();
+        assert!(!wire.is_cut());
+        create("three").await.expect_err("the answer is held back");
+        assert!(wire.is_cut());
+        create("four").await.expect_err("nothing passes any more");
+        wire.mend();
+        create("five")
+            .await
+            .expect("a mended wire answers")
+            .unwrap();
+
+        let there = scene.list::<ConfigMap>().await;
+        let names: Vec<_> = there
+            .iter()
+            .map(|map| map["metadata"]["name"].as_str().unwrap())
+            .collect();
+        for (name, is_there) in [
+            ("one", true),
+            ("two", true),
+            ("three", true),
+            ("four", false),
+            ("five", true),
+        ] {
+            assert_eq!(names.contains(&name), is_there, "{name}: {names:?}");
+        }
+    });
+}
