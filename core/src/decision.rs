@@ -14,6 +14,15 @@ pub enum Step {
     Act(Box<Decision>),
 }
 
+/// What came of a decision's effects.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The status to store.
+    pub status: Status,
+    /// What to tell people about refusals, besides the decision's own notices.
+    pub notices: Vec<Notice>,
+}
+
 /// What to store, do, say, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {

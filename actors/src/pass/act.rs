@@ -21,6 +21,9 @@ const AFTER_CONFLICT: jiff::SignedDuration = jiff::SignedDuration::from_millis(2
 /// When to look again after an effect of unknown outcome.
 const AFTER_UNKNOWN: jiff::SignedDuration = jiff::SignedDuration::from_millis(500);
 
+/// The status fields that upstream's CRD does not know.
+const ADDITIVE: [&str; 3] = ["operation", "cluster", "lineage"];
+
 /// One pass in its acting part.
 struct Acting<'a> {
     shell: &'a Shell,
@@ -40,6 +43,13 @@ pub(super) async fn carry_out(
 ) -> PassReport {
     let meta = &observed.resource.meta;
     if let Status::Unreadable(broken) = &decision.status {
+        let message = format!(
+            "the stored status cannot be read ({broken}), so that nothing can be done safely; repair it with kubectl edit \
+             --subresource=status, or run the version of the operator that wrote it"
+        );
+        shell
+            .events
+            .emit(meta, Notice::warning("Operator", "Unreadable", message));
         return PassReport::of(End::Unreadable(broken.clone())).revisiting(decision.revisit);
     }
     let mut acting = Acting {
@@ -76,13 +86,14 @@ impl Acting<'_> {
 
     /// No effects: the status is written if it differs.
     async fn store_only(&mut self, decision: Decision) -> PassReport {
-        if decision.status.is_stored_in(&self.observed.resource) {
+        if self.is_stored(&decision.status) {
             return PassReport::of(End::Quiet)
                 .revisiting(decision.revisit)
                 .about(&decision.status);
         }
         match self.put_status(&decision.status).await {
-            Ok(_) => {
+            Ok(reply) => {
+                self.note_crd(&decision.status, &reply);
                 self.tell(&decision.notices);
                 PassReport::of(End::Stored)
                     .revisiting(decision.revisit)
@@ -101,23 +112,67 @@ impl Acting<'_> {
         if !decision.needs_additive {
             return Ok(());
         }
-        let wanted = intent.to_json().unwrap_or_default();
-        let kept = ["operation", "cluster", "lineage"]
-            .iter()
-            .all(|field| wanted.get(field) == reply["status"].get(field));
-        let news = self.shell.crd.note(!kept);
+        let begun = matches!(intent, Status::FlinkDeployment(doc) if doc.typed.operation.is_some());
+        if !begun {
+            // A decision that relies on its intent names an operation; without one nothing may follow.
+            return Err(End::Refused(Why::NotSent(
+                "the intent names no operation".to_owned(),
+            )));
+        }
+        let (kept, news) = self.note_crd(intent, &reply);
         if kept {
             return Ok(());
         }
-        if news {
-            tracing::error!(
-                "the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`"
-            );
+        if !news {
+            return Err(End::CrdOutdated);
         }
         let message = "the installed CRD drops status.operation, status.cluster or status.lineage, without which nothing is deployed \
                        or stopped; install this operator's CRDs (flink-operator crds apply)";
         self.tell(&[Notice::warning("Operator", "CrdOutdated", message)]);
         Err(End::CrdOutdated)
+    }
+
+    /// Notes whether the API server kept our additive fields; returns that, and whether it is news.
+    fn note_crd(&self, status: &Status, reply: &Value) -> (bool, bool) {
+        let wanted = status.to_json().unwrap_or_default();
+        let present: Vec<&str> = ADDITIVE
+            .into_iter()
+            .filter(|field| wanted.get(field).is_some())
+            .collect();
+        if present.is_empty() {
+            return (true, false);
+        }
+        let kept = present
+            .iter()
+            .all(|field| wanted.get(field) == reply["status"].get(field));
+        let news = self.shell.crd.note(!kept);
+        if news && !kept {
+            tracing::error!(
+                "the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`"
+            );
+        }
+        (kept, news)
+    }
+
+    /// Returns whether a status is stored already, as far as the installed CRD can store it.
+    fn is_stored(&self, status: &Status) -> bool {
+        let resource = &self.observed.resource;
+        if status.is_stored_in(resource) {
+            return true;
+        }
+        let Body::FlinkDeployment { status: stored, .. } = &resource.body;
+        let (Ok(stored), Some(mut wanted)) = (stored.as_ref(), status.to_json()) else {
+            return false;
+        };
+        let mut stored = stored.to_json();
+        for field in ADDITIVE {
+            for json in [&mut wanted, &mut stored] {
+                if let Some(fields) = json.as_object_mut() {
+                    fields.remove(field);
+                }
+            }
+        }
+        self.shell.crd.is_outdated() && wanted == stored
     }
 
     /// Carries out effects until one is not done.
@@ -127,8 +182,8 @@ impl Acting<'_> {
         for effect in &decision.effects {
             let outcome = match effect {
                 Effect::SaveStatus => {
-                    let status = decide::settle(self.observed, decision, &outcomes, now);
-                    match self.put_status(&status).await {
+                    let settled = decide::settle(self.observed, decision, &outcomes, now);
+                    match self.put_status(&settled.status).await {
                         Ok(_) => Outcome::Done(Receipt::Nothing),
                         Err(End::Unknown(why)) => Outcome::Unknown(why),
                         Err(End::Refused(why)) => Outcome::Refused(why),
@@ -158,13 +213,15 @@ impl Acting<'_> {
         let removed = decision.effects.last() == Some(&Effect::RemoveFinalizer)
             && outcomes.last().is_some_and(Outcome::is_done);
         let now = self.shell.clock.now();
-        let status = decide::settle(self.observed, &decision, outcomes, now);
+        let settled = decide::settle(self.observed, &decision, outcomes, now);
+        let status = settled.status;
         let mut conflict = false;
         let differs = status.to_json() != self.written && self.written.is_some();
         if differs && !removed {
             conflict = self.put_status(&status).await.is_err();
         }
         self.tell(&decision.notices);
+        self.tell(&settled.notices);
         let report =
             match outcomes.last() {
                 _ if conflict => PassReport::of(End::Conflict)
@@ -289,11 +346,14 @@ impl Acting<'_> {
                     ));
                 };
                 let body = owned(body, &self.observed.resource.meta.key.name, uid);
-                plain(
-                    api.post(&paths::children(namespace, *kind), &body, Some(*not_after))
-                        .await
-                        .map(|_| ()),
-                )
+                let path = paths::children(namespace, *kind);
+                match api.post(&path, &body, Some(*not_after)).await {
+                    Ok(_) => Outcome::Done(Receipt::Nothing),
+                    Err(failure) if failure.code() == Some(409) => {
+                        self.there_already(&path, &body, failure).await
+                    }
+                    Err(failure) => failure.outcome(),
+                }
             }
             Effect::DeleteDeployment { name, uid, .. } => {
                 let options = json!({ "propagationPolicy": "Foreground", "preconditions": { "uid": uid.as_str() } });
@@ -322,6 +382,26 @@ impl Acting<'_> {
                 )
             }
             Effect::Cancel { job, not_after } => self.cancel(job, *not_after).await,
+        }
+    }
+
+    /// A child that exists already is ours if the same Deployment owns it: an earlier reply was lost.
+    async fn there_already(&self, path: &str, body: &Value, failure: Failure) -> Outcome {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        let owner = &body["metadata"]["ownerReferences"][0]["uid"];
+        let found = match self.shell.api.get(&format!("{path}/{name}")).await {
+            Ok(found) => found,
+            Err(unread) => return Outcome::Unknown(unread.why),
+        };
+        let found: Value = found
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        let owners = found["metadata"]["ownerReferences"].as_array();
+        let ours = owners.is_some_and(|owners| owners.iter().any(|other| other["uid"] == *owner));
+        if ours {
+            Outcome::Done(Receipt::Nothing)
+        } else {
+            failure.outcome()
         }
     }
 

@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 #[allow(clippy::zero_sized_map_values)] // the point: values are not built
 type Keys = BTreeMap<String, IgnoredAny>;
 
+/// The longest value that a label can have.
+const LONGEST_LABEL: usize = 63;
+
 /// What a fresh read brought.
 pub(super) enum Read {
     There(Box<Observed>),
@@ -140,11 +143,15 @@ async fn list_if<T: DeserializeOwned>(
     if !wanted {
         return None;
     }
-    let bytes = match shell
-        .api
-        .list(&paths::of_cluster(&key.namespace, plural, &key.name))
-        .await
-    {
+    if key.name.len() > LONGEST_LABEL {
+        // No label can have such a value, so that nothing can carry it.
+        return Some(Ok(Vec::new()));
+    }
+    let path = match plural {
+        "pods" => paths::pods_of_cluster(&key.namespace, &key.name),
+        _ => paths::of_cluster(&key.namespace, plural, &key.name),
+    };
+    let bytes = match shell.api.list(&path).await {
         Ok(bytes) => bytes,
         Err(failure) => return Some(Err(failure.why)),
     };

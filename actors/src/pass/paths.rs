@@ -26,6 +26,12 @@ pub(super) fn children(namespace: &str, kind: ChildKind) -> String {
     format!("/api/v1/namespaces/{namespace}/{plural}")
 }
 
+/// The pods of a cluster: a stranger's pods may carry the same app label, but not the type.
+pub(super) fn pods_of_cluster(namespace: &str, cluster: &str) -> String {
+    const TYPES: &str = "type%20in%20%28flink-native-kubernetes%2Cflink-standalone-kubernetes%29";
+    format!("{}%2C{TYPES}", of_cluster(namespace, "pods", cluster))
+}
+
 /// Everything of one kind that carries the labels of a cluster.
 pub(super) fn of_cluster(namespace: &str, plural: &str, cluster: &str) -> String {
     // Names of resources need no escaping here: the API server allows lower-case letters, digits, - and dots.

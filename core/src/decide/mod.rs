@@ -4,12 +4,12 @@
 
 pub mod deployment;
 
-use crate::decision::{Decision, Step};
+use crate::decision::{Decision, Settled, Step};
 use crate::effect::Outcome;
 use crate::name::Ids;
 use crate::observed::Observed;
 use crate::question::Wanted;
-use crate::resource::{Body, Status};
+use crate::resource::Body;
 use jiff::Timestamp;
 
 /// Says what to look at before deciding.
@@ -35,7 +35,7 @@ pub fn settle(
     decision: &Decision,
     outcomes: &[Outcome],
     now: Timestamp,
-) -> Status {
+) -> Settled {
     match &observed.resource.body {
         Body::FlinkDeployment { .. } => deployment::settle(observed, decision, outcomes, now),
     }

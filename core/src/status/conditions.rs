@@ -105,7 +105,6 @@ impl Reason {
             | Self::WaitingForCleanup
             | Self::WaitingForAttempt
             | Self::JobManagerSilent
-            | Self::JobManagerMissing
             | Self::Unschedulable => true,
             Self::JobRunning
             | Self::JobFinished
@@ -114,6 +113,7 @@ impl Reason {
             | Self::Suspended
             | Self::AtRest
             | Self::NameTaken
+            | Self::JobManagerMissing
             | Self::StatefulUpgradeNotAvailable
             | Self::NotSupported
             | Self::InvalidSpec

@@ -11,7 +11,8 @@ use crate::status::conditions::Reason;
 use crate::status::error::{self, Problem};
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
-    FlinkDeploymentSpec, JobManagerDeploymentStatus, JobState, ReconciliationState, UpgradeMode,
+    FlinkDeploymentSpec, FlinkJobState, JobManagerDeploymentStatus, JobState, ReconciliationState,
+    UpgradeMode,
 };
 
 /// What the current spec asks for.
@@ -82,7 +83,23 @@ pub(super) fn deploy_current(view: &View<'_>, mut draft: Draft, ids: &Ids) -> St
             }
             deploy::start(view, draft, ids, &spec, Purpose::Spec)
         }
-        Current::Suspend(_) => rest::created_suspended(view, draft),
+        Current::Suspend(spec) => {
+            let begun = |recorded: &Recorded| !recorded.is_first_deployment();
+            if draft.recorded.as_ref().is_some_and(begun) {
+                return rest::suspended(view, draft, &spec);
+            }
+            rest::created_suspended(view, draft)
+        }
+        Current::Invalid(Some(spec), message)
+            if draft
+                .recorded
+                .as_ref()
+                .is_some_and(|old| !old.is_first_deployment()) =>
+        {
+            // An upgrade that began is completed with the last spec that was valid.
+            complain(&mut draft, &message);
+            deploy::start(view, draft, ids, &spec, Purpose::LastValid)
+        }
         Current::Invalid(_, message) => deploy::invalid(view, draft, &message),
         Current::Waits(reason, message) => {
             announce(&mut draft, reason, &message);
@@ -98,6 +115,11 @@ fn initial_savepoint(
     spec: &FlinkDeploymentSpec,
 ) -> Option<Step> {
     spec.job.as_ref()?.initial_savepoint_path.as_ref()?;
+    // The path counts for the very first start only.
+    let first = |recorded: &Recorded| recorded.is_first_deployment();
+    if !draft.recorded.as_ref().is_none_or(first) {
+        return None;
+    }
     announce(
         draft,
         Reason::StatefulUpgradeNotAvailable,
@@ -141,7 +163,7 @@ fn edited(
     if change.kind == ChangeKind::SavepointRedeploy
         || !keeps_no_state(view, &draft, recorded, spec, suspended)
     {
-        return stateful(view, draft, ids, recorded);
+        return stateful(view, draft, recorded);
     }
     tell_change(view, &mut draft, &change);
     if suspended {
@@ -197,7 +219,7 @@ fn never_started(view: &View<'_>, draft: &Draft) -> bool {
 }
 
 /// An edit that has to carry state over: the job runs on, and the resource says why it waits.
-fn stateful(view: &View<'_>, mut draft: Draft, _ids: &Ids, recorded: &Recorded) -> Step {
+fn stateful(view: &View<'_>, mut draft: Draft, recorded: &Recorded) -> Step {
     let message = if recorded.is_running() {
         "the edit has to carry the job's state over, which this version cannot do yet; the job runs on with the \
          previous spec. Set spec.job.upgradeMode to stateless to apply the edit and start empty, or revert it"
@@ -271,17 +293,7 @@ fn java_left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<Step> 
         return Some(Step::Ask(deploy::proofs()));
     }
     if recorded.is_running() {
-        // Java was ending the old cluster, or cancelling its job. Only without state may that go on here.
-        let stateless = recorded
-            .spec
-            .job
-            .as_ref()
-            .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
-        return Some(if stateless {
-            end::begin(view, draft.clone(), ids)
-        } else {
-            stateful(view, draft.clone(), ids, &recorded)
-        });
+        return begun_end(view, draft, ids, &recorded);
     }
     if let cluster::Identity::Ours(deployment) = cluster::identify(view, draft)
         && !deployment.deleting
@@ -301,7 +313,32 @@ fn java_left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<Step> 
         .as_ref()
         .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
     if !stateless {
-        return Some(stateful(view, draft.clone(), ids, &recorded));
+        return Some(stateful(view, draft.clone(), &recorded));
     }
     Some(deploy_current(view, draft.clone(), ids))
+}
+
+/// Java, or this operator on an older CRD, was ending the old cluster: that goes on only if the current
+/// spec still wants it, and without state.
+fn begun_end(view: &View<'_>, draft: &mut Draft, ids: &Ids, recorded: &Recorded) -> Option<Step> {
+    let (Current::Run(spec) | Current::Suspend(spec)) = current(view, draft) else {
+        return Some(stateful(view, draft.clone(), recorded));
+    };
+    let untouched =
+        !matches!(draft.job_state(), Some(FlinkJobState::Cancelling)) && !draft.job_is_terminal();
+    let mode = recorded.spec.mode.unwrap_or_default();
+    if untouched && diff::diff(&recorded.spec, &spec, mode).kind == ChangeKind::Ignore {
+        // Taken back before anything was done.
+        draft.reconciliation().state = Some(ReconciliationState::Deployed);
+        return None;
+    }
+    let stateless = |spec: &FlinkDeploymentSpec| {
+        spec.job
+            .as_ref()
+            .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless)
+    };
+    if stateless(&spec) && stateless(&recorded.spec) {
+        return Some(end::begin(view, draft.clone(), ids));
+    }
+    Some(stateful(view, draft.clone(), recorded))
 }

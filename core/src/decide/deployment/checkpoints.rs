@@ -19,7 +19,10 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     if draft.job_state() != Some(FlinkJobState::Running) && !draft.job_is_terminal() {
         return;
     }
-    restored(draft, statistics);
+    if restored(draft, statistics) {
+        // What the newest state was must stay known until somebody has decided about it.
+        return;
+    }
     let Some(newest) = &statistics.newest else {
         return;
     };
@@ -38,26 +41,35 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     }
     // Progress alone is written at intervals: a checkpoint every second must not be a write every second.
     let progress_only = known.is_some_and(|(of, _)| of == segment);
-    if progress_only && !is_due(view, lineage) && draft.doc.typed == view.stored.typed {
+    let due = !progress_only || is_due(view, lineage);
+    let point = point(segment, newest);
+    if due {
+        store(draft, point, statistics.state_size);
+    } else {
+        draft.progress = Some((point, statistics.state_size));
+    }
+}
+
+/// Stores a restore point, if its lineage has not been reset meanwhile.
+pub(super) fn store(draft: &mut Draft, point: RestorePoint, state_size: Option<i64>) {
+    let Some(lineage) = draft.status().lineage.as_mut() else {
         return;
-    }
-    if let Some(lineage) = draft.status().lineage.as_mut() {
-        lineage.newest = Some(point(segment, newest));
-    }
-    if let Some(size) = statistics.state_size {
+    };
+    lineage.newest = Some(point);
+    if let Some(size) = state_size {
         let info = draft.status().cluster_info.get_or_insert_default();
         info.insert("state-size".to_owned(), size.to_string());
     }
 }
 
-/// Notes what this life of the job began with, and says so if that was not the newest state.
-fn restored(draft: &mut Draft, statistics: &Checkpoints) {
+/// Notes what this life of the job began with, and says so if that was not the newest state; returns whether so.
+fn restored(draft: &mut Draft, statistics: &Checkpoints) -> bool {
     let Some(lineage) = draft.status().lineage.as_mut() else {
-        return;
+        return false;
     };
     let newest = lineage.newest.clone();
     let Some(segment) = lineage.segments.last_mut() else {
-        return;
+        return false;
     };
     if segment.restored_id.is_none() {
         segment.restored_id = statistics.restored_id;
@@ -67,7 +79,7 @@ fn restored(draft: &mut Draft, statistics: &Checkpoints) {
     });
     if older {
         let message = "Flink itself started the job again from an older state than the newest restore point known; \
-                       see status.lineage.newest";
+                       see status.lineage.newest. Edit the spec with upgradeMode stateless to accept the loss";
         let told = draft
             .doc
             .typed
@@ -86,6 +98,7 @@ fn restored(draft: &mut Draft, statistics: &Checkpoints) {
             ));
         }
     }
+    older
 }
 
 fn is_due(view: &View<'_>, lineage: &Lineage) -> bool {

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::view::View;
 use crate::observed::Deployment;
-use flink_operator_api::ClusterIdentity;
+use flink_operator_api::{ClusterIdentity, ReconciliationState};
 
 /// What is known about the Deployment of the resource's name.
 pub(super) enum Identity<'a> {
@@ -35,16 +35,25 @@ pub(super) fn identify<'a>(view: &View<'a>, draft: &Draft) -> Identity<'a> {
     match &draft.doc.typed.cluster {
         Some(cluster) if cluster.deployment_uid == deployment.uid => Identity::Ours(deployment),
         // Absent while deployed: Java wrote last, and its owner reference is all there is.
-        None if deployment.attempt.is_none() => Identity::Ours(deployment),
+        // The same if its status write dropped what only we know, or an older CRD did.
+        None if deployment.attempt.is_none() || is_at_rest(draft) => Identity::Ours(deployment),
         Some(_) | None => Identity::Leftover,
     }
+}
+
+/// Deployed, and nothing under way: there is one cluster, and this is it.
+fn is_at_rest(draft: &Draft) -> bool {
+    draft.operation().is_none() && draft.reconciliation_state() == ReconciliationState::Deployed
 }
 
 /// Remembers the Deployment that a Java operator made.
 pub(super) fn adopt(draft: &mut Draft, deployment: &Deployment) {
     if draft.doc.typed.cluster.is_none() {
         draft.status().cluster = Some(ClusterIdentity {
-            attempt_id: None,
+            attempt_id: deployment
+                .attempt
+                .as_ref()
+                .map(|attempt| attempt.as_str().to_owned()),
             deployment_uid: deployment.uid.clone(),
             result_store_id: None,
         });

@@ -8,9 +8,7 @@ use crate::decision::{Notice, Revisit, Step};
 use crate::effect::Effect;
 use crate::name::Ids;
 use crate::status::conditions::Reason;
-use flink_operator_api::{
-    JobManagerDeploymentStatus, Operation, OperationKind, ResourceLifecycleState,
-};
+use flink_operator_api::{JobManagerDeploymentStatus, OperationKind, ResourceLifecycleState};
 use jiff::SignedDuration;
 
 /// Takes the next step of a deletion.
@@ -33,21 +31,25 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             "kubernetes.operator.job.savepoint-on-deletion asks for a savepoint before the deletion, which this \
              version cannot take yet; the job runs on. Set it to false in spec.flinkConfiguration to delete without",
         );
-        return draft.rest(view, Revisit::on_change("savepoint on deletion"));
+        return super::rest::observe_again(view, draft);
+    }
+    if is_unsupported(&draft) && matches!(view.observed.deployment.value(), Some(Some(_))) {
+        change::announce(
+            &mut draft,
+            Reason::NotSupported,
+            "this version cannot end a session cluster or a standalone cluster yet: delete its Deployments by hand, or \
+             let the operator that made it delete it",
+        );
+        return draft.rest(
+            view,
+            Revisit::after(view.options.progress_interval, "not supported"),
+        );
     }
     let ending = draft
         .operation()
         .is_some_and(|operation| operation.kind == OperationKind::End);
     if !ending {
-        draft.status().operation = Some(Operation {
-            id: ids.operation.clone(),
-            kind: OperationKind::End,
-            generation: view.meta.generation,
-            started_at: view.now.to_string(),
-            not_after: None,
-            attempt: None,
-            trigger: None,
-        });
+        draft.begin(view, ids, OperationKind::End);
     }
     // Counted from the request, which every CRD stores.
     let waited: SignedDuration = view.now.duration_since(deleted_at);
@@ -59,6 +61,14 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             Revisit::on_change("deleted"),
         ),
     }
+}
+
+/// A cluster that another operator made, of a kind that this version does not carry out.
+fn is_unsupported(draft: &Draft) -> bool {
+    draft
+        .recorded
+        .as_ref()
+        .is_some_and(|recorded| super::valid::not_supported(&recorded.spec).is_some())
 }
 
 fn has_state_to_save(draft: &Draft) -> bool {

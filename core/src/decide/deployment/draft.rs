@@ -3,6 +3,7 @@
 use super::view::View;
 use crate::decision::{Decision, Notice, Revisit, Step};
 use crate::effect::Effect;
+use crate::name::Ids;
 use crate::resource::{Doc, Status};
 use crate::status::conditions::{self, Reason, Wished};
 use crate::status::error::{self, Problem};
@@ -10,7 +11,7 @@ use crate::status::lifecycle;
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
     FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus, JobStatus, Operation,
-    ReconciliationState, ReconciliationStatus,
+    OperationKind, ReconciliationState, ReconciliationStatus, RestorePoint,
 };
 
 /// A status on its way: changed by observation and decision, finished once.
@@ -21,6 +22,8 @@ pub(super) struct Draft {
     pub notices: Vec<Notice>,
     pub resource_name: String,
     stored_error: Option<String>,
+    /// A newer restore point that is not worth a write of its own yet, with the size of its state.
+    pub(super) progress: Option<(RestorePoint, Option<i64>)>,
     /// What the resource waits for, if it waits.
     waiting: Option<(Reason, String)>,
     /// What is wrong, if something is.
@@ -36,6 +39,7 @@ impl Draft {
             notices: Vec::new(),
             resource_name: view.name().to_owned(),
             stored_error: view.stored.typed.error.clone(),
+            progress: None,
             waiting: None,
             degraded: None,
         }
@@ -169,6 +173,40 @@ impl Draft {
         self.notices.push(notice);
     }
 
+    /// Begins an operation, to be stored before its first effect.
+    pub(super) fn begin(&mut self, view: &View<'_>, ids: &Ids, kind: OperationKind) {
+        self.doc.typed.operation = Some(Operation {
+            id: ids.operation.clone(),
+            kind,
+            generation: view.meta.generation,
+            started_at: view.now.to_string(),
+            not_after: None,
+            attempt: None,
+            trigger: None,
+        });
+    }
+
+    /// Repeats a stored refusal while the same is tried again: it is taken back when it succeeds.
+    pub(super) fn keep_refusal(&mut self, view: &View<'_>) {
+        let stored = view.stored.typed.conditions.iter().flatten();
+        let refusal = stored
+            .filter(|condition| condition.type_ == "Degraded")
+            .find(|condition| condition.reason.as_deref() == Some(Reason::RequestRefused.as_str()));
+        if let Some(message) = refusal.and_then(|condition| condition.message.clone()) {
+            self.degraded = Some((Reason::RequestRefused, message));
+        }
+    }
+
+    /// Takes back what was wrong.
+    pub(super) fn recovered(&mut self) {
+        self.degraded = None;
+    }
+
+    /// Returns whether a refusal stands.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(&self.degraded, Some((Reason::RequestRefused, _)))
+    }
+
     /// Ends the pass without effects.
     pub(super) fn rest(self, view: &View<'_>, revisit: Revisit) -> Step {
         self.act(view, Vec::new(), revisit)
@@ -177,6 +215,12 @@ impl Draft {
     /// Ends the pass with effects; the status is stored before the first of them.
     pub(super) fn act(mut self, view: &View<'_>, effects: Vec<Effect>, revisit: Revisit) -> Step {
         self.finish(view);
+        // Progress alone is stored at intervals, but always with whatever else is stored.
+        if let Some((point, size)) = self.progress.take()
+            && (!effects.is_empty() || self.doc.typed != view.stored.typed)
+        {
+            super::checkpoints::store(&mut self, point, size);
+        }
         let status = Status::FlinkDeployment(Box::new(self.doc));
         let needs_additive =
             view.meta.deleted_at.is_none() && effects.iter().any(Effect::relies_on_intent);

@@ -14,8 +14,7 @@ use crate::name::{Ids, JobId, Uid};
 use crate::observed::{Deployment, Pod};
 use crate::status::conditions::Reason;
 use flink_operator_api::{
-    FlinkJobState, JobManagerDeploymentStatus, Operation, OperationKind, ReconciliationState,
-    UpgradeMode,
+    FlinkJobState, JobManagerDeploymentStatus, OperationKind, ReconciliationState, UpgradeMode,
 };
 use jiff::SignedDuration;
 
@@ -28,15 +27,7 @@ const POD_LOOK: SignedDuration = SignedDuration::from_millis(500);
 
 /// Begins to end the cluster for an edit that needs no state.
 pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
-    draft.status().operation = Some(Operation {
-        id: ids.operation.clone(),
-        kind: OperationKind::End,
-        generation: view.meta.generation,
-        started_at: view.now.to_string(),
-        not_after: None,
-        attempt: None,
-        trigger: None,
-    });
+    draft.begin(view, ids, OperationKind::End);
     // Upstream's form of a stop that has begun: the old spec, still running, to be restored with
     // this mode. Java would go on by ending the cluster itself.
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);
@@ -90,7 +81,7 @@ pub(super) fn cluster_gone(
             step(deployment_there(view, draft, deployment, waited, patience))
         }
         // A stranger's Deployment of that name is not ours to end.
-        Some(Some(_) | None) => pods_gone(view, draft),
+        Some(Some(_) | None) => pods_gone(view, draft, waited),
     }
 }
 
@@ -186,7 +177,11 @@ fn cancel(view: &View<'_>, draft: &Draft) -> Cancel {
 }
 
 /// The Deployment is gone: its pods have to be, which only a fresh list proves.
-fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
+fn pods_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration) -> Progress {
+    // Often at first, less often the longer it takes: a dead node must not make a flood of lists.
+    let pause = (waited / 8)
+        .max(POD_LOOK)
+        .min(view.options.progress_interval.max(POD_LOOK));
     let wanted = deploy::proofs();
     if !view.observed.missing(&wanted).is_empty() {
         return step(Step::Ask(wanted));
@@ -197,11 +192,11 @@ fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
             Reason::WaitingForPods,
             "the API server did not list the pods of the cluster; looking again",
         );
-        return step(draft.rest(view, Revisit::after(POD_LOOK, "unknown pods")));
+        return step(draft.rest(view, Revisit::after(pause, "unknown pods")));
     };
     if let Some(message) = alive(pods) {
         draft.wait(Reason::WaitingForPods, message);
-        return step(draft.rest(view, Revisit::after(POD_LOOK, "pods")));
+        return step(draft.rest(view, Revisit::after(pause, "pods")));
     }
     draft.set_job_manager(JobManagerDeploymentStatus::Missing);
     let deletions = ha::delete_all(maps);
@@ -211,7 +206,7 @@ fn pods_gone(view: &View<'_>, mut draft: Draft) -> Progress {
             "removing high-availability data of the job that was ended without state",
         );
         let after = if deletions.is_empty() {
-            POD_LOOK
+            pause
         } else {
             SignedDuration::ZERO
         };
@@ -232,7 +227,10 @@ fn alive(pods: &[Pod]) -> Option<String> {
             pod.name
         ));
     }
-    Some(format!("waiting for pod {} to be gone", pod.name))
+    Some(format!(
+        "waiting for pod {} to be gone; if its node is dead, delete the pod by force",
+        pod.name
+    ))
 }
 
 /// Nothing of the cluster is left: the newest spec says what comes next.
@@ -249,7 +247,7 @@ fn gone(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             // The operation that began is completed with the last spec that was valid.
             change::complain(&mut draft, &message);
             match spec {
-                Some(spec) => deploy::start(view, draft, ids, &spec, deploy::Purpose::Spec),
+                Some(spec) => deploy::start(view, draft, ids, &spec, deploy::Purpose::LastValid),
                 None => draft.rest(view, Revisit::on_change("invalid spec")),
             }
         }

@@ -12,10 +12,14 @@ use crate::status::conditions::Reason;
 use crate::status::error::{JOB_NOT_FOUND, Problem};
 use crate::status::recorded::Recorded;
 use flink_operator_api::{FlinkJobState, Lineage, ReconciliationState, Segment};
+use jiff::SignedDuration;
 use std::str::FromStr;
 
 /// How many runs of a lineage are remembered.
 const SEGMENTS: usize = 20;
+
+/// How long a JobManager that has just become ready may take to submit its job.
+const MAIN_TAKES: SignedDuration = SignedDuration::from_secs(60);
 
 /// Asks for the cause of a failure that this pass sees for the first time.
 pub(super) fn more(view: &View<'_>, draft: &Draft) -> Option<Wanted> {
@@ -42,13 +46,22 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft, listed: &[Job]) {
     };
     match found {
         Some(job) => seen(view, draft, job),
-        None => not_seen(draft),
+        None => not_seen(view, draft),
     }
 }
 
 fn seen(view: &View<'_>, draft: &mut Draft, job: &Job) {
     let before = draft.job_state();
     let state = FlinkJobState::from_str(&job.state).unwrap_or(FlinkJobState::Reconciling);
+    let stored_start = draft.job().start_time.clone();
+    let again = stored_start.is_some_and(|start| start != job.start_time.to_string());
+    if again && draft.job_is_terminal() {
+        draft.degrade(
+            Reason::RestoredFromOlderState,
+            "the job had ended, and its JobManager, restarted, runs it again; edit spec.job.state to suspended, or delete the resource, to end it",
+        );
+        return;
+    }
     segment(draft, job);
     let status = draft.job();
     status.job_id = Some(job.id.as_str().to_owned());
@@ -123,12 +136,16 @@ fn segment(draft: &mut Draft, job: &Job) {
 }
 
 /// The list was obtained and lacks the job.
-fn not_seen(draft: &mut Draft) {
+fn not_seen(view: &View<'_>, draft: &mut Draft) {
     if draft.job_is_terminal() {
         // Flink forgets ended jobs; terminal is terminal.
         return;
     }
-    let seen_before = draft.job().start_time.is_some();
+    let starting = view.observed.job_managers.value().is_some_and(|pods| {
+        let young = |since| view.now.duration_since(since) < MAIN_TAKES;
+        pods.iter().filter_map(|pod| pod.ready_since).any(young)
+    });
+    let seen_before = draft.job().start_time.is_some() && !starting;
     draft.job().state = Some(FlinkJobState::Reconciling);
     if !seen_before {
         draft.wait(
@@ -142,7 +159,7 @@ fn not_seen(draft: &mut Draft) {
     }
     draft.degrade(
         Reason::JobNotFound,
-        "the JobManager answers but does not list the job any more",
+        "the JobManager answers but does not list the job any more; change spec.restartNonce with upgradeMode stateless to start it empty",
     );
     if draft.doc.typed.error.as_deref() != Some(JOB_NOT_FOUND) {
         draft.status().error = Some(JOB_NOT_FOUND.to_owned());

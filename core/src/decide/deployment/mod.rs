@@ -14,11 +14,13 @@ mod end;
 mod failure;
 pub mod ha;
 mod jobs;
+mod leftovers;
 mod observe;
 mod options;
 mod recover;
 mod render;
 mod rest;
+mod resume;
 mod settle;
 mod valid;
 mod view;
@@ -69,7 +71,7 @@ pub fn decide(observed: &Observed, now: Timestamp, ids: &Ids) -> Step {
         return delete::decide(&view, draft, ids);
     }
     match draft.operation().map(|operation| operation.kind) {
-        Some(OperationKind::Deploy) => deploy::resume(&view, draft, ids),
+        Some(OperationKind::Deploy) => resume::resume(&view, draft, ids),
         Some(OperationKind::End) => end::decide(&view, draft, ids),
         Some(
             OperationKind::Submit

@@ -118,7 +118,13 @@ fn answering(view: &View<'_>, draft: &mut Draft, listed: &[crate::observed::Job]
         return;
     }
     draft.set_job_manager(JobManager::Ready);
-    jobs::apply(view, draft, listed);
+    if draft
+        .recorded
+        .as_ref()
+        .is_some_and(|recorded| recorded.spec.job.is_some())
+    {
+        jobs::apply(view, draft, listed);
+    }
     checkpoints::apply(view, draft);
     jobs::cluster_info(view, draft);
     clear_error(draft);

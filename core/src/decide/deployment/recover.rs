@@ -37,14 +37,19 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Re
 fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
     let version = recorded.spec.flink_version;
     // The mode of the user's current spec counts: the record holds how the job was last restored.
-    let spec = view.spec.ok().unwrap_or(&recorded.spec);
+    let Ok(spec) = view.spec else {
+        return Some(
+            "the JobManager Deployment is gone, and the spec cannot be read, so that it is not known whether state may \
+             be dropped; correct the spec",
+        );
+    };
     let mode = spec
         .job
         .as_ref()
         .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
     if !view.options.recovery_enabled {
         return Some(
-            "the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false",
+            "the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false; set it to true, or change spec.restartNonce",
         );
     }
     if version.is_none_or(|version| version < FlinkVersion::V1_15) {
@@ -56,7 +61,7 @@ fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
     if view.options.high_availability {
         return Some(
             "the JobManager Deployment is gone; recovery from high-availability data is not available in this version. \
-             Its ConfigMaps are kept",
+             Its ConfigMaps are kept. Change spec.restartNonce with upgradeMode stateless to drop them and start empty",
         );
     }
     (mode != UpgradeMode::Stateless).then_some(

@@ -22,6 +22,7 @@ pub(super) fn render(
     view: &View<'_>,
     spec: &FlinkDeploymentSpec,
     attempt: &Attempt,
+    generation: i64,
 ) -> Result<Rendered, BuildError> {
     let submission = Submission {
         job_id: attempt.job_id.clone().unwrap_or_default(),
@@ -34,7 +35,7 @@ pub(super) fn render(
     };
     let effective = build::effective(
         spec,
-        &cluster_meta(view),
+        &cluster_meta(view, generation),
         &view.observed.settings,
         &submission,
     )?;
@@ -57,12 +58,12 @@ pub(super) fn render(
     })
 }
 
-fn cluster_meta(view: &View<'_>) -> ClusterMeta {
+fn cluster_meta(view: &View<'_>, generation: i64) -> ClusterMeta {
     ClusterMeta {
         name: view.name().to_owned(),
         namespace: view.meta.key.namespace.clone(),
         uid: view.uid().as_str().to_owned(),
-        generation: view.meta.generation,
+        generation,
     }
 }
 
@@ -97,7 +98,13 @@ pub(super) fn totals(
     task_managers: u32,
 ) -> Option<(String, String)> {
     let settings = &view.observed.settings;
-    let config = build::observe_config(spec, spec, &cluster_meta(view), settings).ok()?;
+    let config = build::observe_config(
+        spec,
+        spec,
+        &cluster_meta(view, view.meta.generation),
+        settings,
+    )
+    .ok()?;
     let count = f64::from(task_managers);
     let replicas = f64::from(config.get(&options::JOBMANAGER_REPLICAS).ok()?);
     let task_manager_cpu = match config.get(&options::TASKMANAGER_CPU).ok()? {

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::view::View;
 use super::{deploy, end};
-use crate::decision::{Decision, Notice};
+use crate::decision::{Decision, Notice, Settled};
 use crate::effect::{Effect, Outcome, Receipt};
 use crate::fact::Why;
 use crate::name::Uid;
@@ -19,13 +19,13 @@ pub fn settle(
     decision: &Decision,
     outcomes: &[Outcome],
     now: Timestamp,
-) -> Status {
+) -> Settled {
     let intended = decision.intent.as_ref().unwrap_or(&decision.status);
     let Status::FlinkDeployment(intent) = intended else {
-        return intended.clone();
+        return unchanged(intended);
     };
     let Ok(view) = View::of(observed, now) else {
-        return intended.clone();
+        return unchanged(intended);
     };
     let mut draft = Draft::from_intent(&view, intent);
     let mut created = None;
@@ -43,7 +43,17 @@ pub fn settle(
         completed(&mut draft, decision, created);
     }
     draft.finish(&view);
-    Status::FlinkDeployment(Box::new(draft.doc))
+    Settled {
+        status: Status::FlinkDeployment(Box::new(draft.doc)),
+        notices: draft.notices,
+    }
+}
+
+fn unchanged(status: &Status) -> Settled {
+    Settled {
+        status: status.clone(),
+        notices: Vec::new(),
+    }
 }
 
 fn done(draft: &mut Draft, effect: &Effect, receipt: &Receipt, created: &mut Option<Uid>) {
@@ -107,7 +117,8 @@ fn refused(draft: &mut Draft, effect: &Effect, why: &Why) {
         | (
             Effect::CreateDeployment { .. }
             | Effect::DeleteDeployment { .. }
-            | Effect::DeleteHaMap { .. },
+            | Effect::DeleteHaMap { .. }
+            | Effect::Cancel { .. },
             404 | 409,
         ) => return,
         (Effect::CreateChild { kind, body, .. }, 409) => format!(

@@ -125,8 +125,8 @@ impl Scene {
 
     /// Stores what settles after these outcomes.
     pub(super) fn store(&mut self, decision: &Decision, outcomes: &[Outcome]) {
-        let status = decide::settle(&self.observed, decision, outcomes, self.now);
-        self.put(&status);
+        let settled = decide::settle(&self.observed, decision, outcomes, self.now);
+        self.put(&settled.status);
     }
 
     /// Stores the intent alone, as a crash right after it leaves it.
