@@ -56,8 +56,14 @@ impl ConfigFiles {
         // Which other files belong to it is in the configuration itself.
         let bare = OperatorSettings::read(&base, &overriding, HostFiles::default())?;
         let host_files = HostFiles {
-            logging: self.base.as_deref().map_or_else(|| Ok(BTreeMap::new()), |path| texts(path, &LOGGING))?,
-            hadoop: self.hadoop.as_deref().map_or_else(|| Ok(BTreeMap::new()), |path| texts(path, &HADOOP))?,
+            logging: self
+                .base
+                .as_deref()
+                .map_or_else(|| Ok(BTreeMap::new()), |path| texts(path, &LOGGING))?,
+            hadoop: self
+                .hadoop
+                .as_deref()
+                .map_or_else(|| Ok(BTreeMap::new()), |path| texts(path, &HADOOP))?,
             by_path: HostFiles::wanted(bare.base())
                 .into_iter()
                 .filter_map(|path| match bytes(Path::new(&path)) {
@@ -76,11 +82,19 @@ impl ConfigFiles {
 pub type ReadSettings = Arc<dyn Fn() -> Result<OperatorSettings, BadFiles> + Send + Sync>;
 
 fn directory(variable: &'static str, path: Option<&Path>) -> Result<ConfigDirectory, BadFiles> {
-    let Some(path) = path else { return Ok(ConfigDirectory::default()) };
+    let Some(path) = path else {
+        return Ok(ConfigDirectory::default());
+    };
     if !path.is_dir() {
-        return Err(BadFiles::NoDirectory { variable, path: path.to_owned() });
+        return Err(BadFiles::NoDirectory {
+            variable,
+            path: path.to_owned(),
+        });
     }
-    Ok(ConfigDirectory { flat: text(&path.join("flink-conf.yaml"))?, nested: text(&path.join("config.yaml"))? })
+    Ok(ConfigDirectory {
+        flat: text(&path.join("flink-conf.yaml"))?,
+        nested: text(&path.join("config.yaml"))?,
+    })
 }
 
 fn texts(directory: &Path, names: &[&str]) -> Result<BTreeMap<String, String>, BadFiles> {
@@ -96,12 +110,18 @@ fn text(path: &Path) -> Result<Option<String>, BadFiles> {
         path: path.to_owned(),
         source: io::Error::new(io::ErrorKind::InvalidData, error),
     };
-    bytes(path)?.map(String::from_utf8).transpose().map_err(wrong)
+    bytes(path)?
+        .map(String::from_utf8)
+        .transpose()
+        .map_err(wrong)
 }
 
 /// Reads a file; `None` if there is none.
 fn bytes(path: &Path) -> Result<Option<Vec<u8>>, BadFiles> {
-    let wrong = |source| BadFiles::Unreadable { path: path.to_owned(), source };
+    let wrong = |source| BadFiles::Unreadable {
+        path: path.to_owned(),
+        source,
+    };
     match std::fs::metadata(path) {
         Ok(found) if found.len() > LONGEST => {
             let why = format!("it is longer than {LONGEST} bytes");
@@ -124,9 +144,16 @@ mod tests {
         let over = tempfile::tempdir().unwrap();
         let keytab = base.path().join("flink.keytab");
         std::fs::write(&keytab, [0xff, 0]).unwrap();
-        let conf = format!("a: 1\nb: 1\nsecurity.kerberos.login.keytab: {}\n", keytab.display());
+        let conf = format!(
+            "a: 1\nb: 1\nsecurity.kerberos.login.keytab: {}\n",
+            keytab.display()
+        );
         std::fs::write(base.path().join("flink-conf.yaml"), conf).unwrap();
-        std::fs::write(base.path().join("log4j-console.properties"), "rootLogger.level = INFO").unwrap();
+        std::fs::write(
+            base.path().join("log4j-console.properties"),
+            "rootLogger.level = INFO",
+        )
+        .unwrap();
         std::fs::write(over.path().join("config.yaml"), "b: 2\n").unwrap();
         let files = ConfigFiles {
             base: Some(base.path().to_owned()),
@@ -134,15 +161,24 @@ mod tests {
             hadoop: None,
         };
         let settings = files.read().unwrap();
-        assert_eq!((settings.base().text("a"), settings.base().text("b")), (Some("1"), Some("2")));
+        assert_eq!(
+            (settings.base().text("a"), settings.base().text("b")),
+            (Some("1"), Some("2"))
+        );
         assert_eq!(settings.host_files().logging.len(), 1);
-        assert_eq!(settings.host_files().by_path.values().next().unwrap(), &[0xff, 0]);
+        assert_eq!(
+            settings.host_files().by_path.values().next().unwrap(),
+            &[0xff, 0]
+        );
     }
 
     #[test]
     fn no_directory_means_no_configuration_and_a_wrong_one_is_named() {
         assert!(ConfigFiles::default().read().unwrap().base().is_empty());
-        let files = ConfigFiles { base: Some("/does/not/exist".into()), ..ConfigFiles::default() };
+        let files = ConfigFiles {
+            base: Some("/does/not/exist".into()),
+            ..ConfigFiles::default()
+        };
         let error = files.read().unwrap_err();
         assert!(matches!(error, BadFiles::NoDirectory { .. }));
         assert!(error.to_string().contains("FLINK_CONF_DIR"), "{error}");

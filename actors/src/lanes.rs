@@ -105,15 +105,15 @@ impl Lanes {
 
 /// Waits for something slow, such as a JobManager, without holding the permit of the current pass.
 ///
-/// Outside of a pass that was admitted by [`Lanes::run`] it only waits.
+/// Outside of a pass that was admitted by [`Lanes::run`], and within another wait of this kind, it only waits.
 pub async fn aside<F: Future>(slow: F) -> F::Output {
     let held = HELD.try_with(|held| {
         let mut held = held.borrow_mut();
-        held.permit = None;
-        (held.lanes.clone(), held.lane)
+        let lane = held.permit.take().map(|_| held.lane);
+        lane.map(|lane| (held.lanes.clone(), lane))
     });
     let output = slow.await;
-    if let Ok((lanes, lane)) = held {
+    if let Ok(Some((lanes, lane))) = held {
         let permit = lanes.acquire(lane).await;
         HELD.with(|held| held.borrow_mut().permit = Some(permit));
     }
@@ -179,7 +179,7 @@ mod tests {
             let lanes = lanes.clone();
             async move {
                 let pass = async {
-                    aside(sleep(SOON * 10)).await;
+                    aside(aside(sleep(SOON * 10))).await;
                     pending::<()>().await;
                 };
                 lanes.run(Lane::Change, &Ticket::default(), pass).await;

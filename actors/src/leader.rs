@@ -121,11 +121,17 @@ enum Look {
 
 enum State {
     /// Somebody else holds the lease, or nobody; `since` is when it last changed while we watched.
-    Waiting { seen: Option<Box<Lease>>, since: Duration },
+    Waiting {
+        seen: Option<Box<Lease>>,
+        since: Duration,
+    },
     /// We hold it until `until`, unless it is renewed.
     Leading { lease: Box<Lease>, until: Duration },
     /// We give it back; `written` says that the request for that has left.
-    Releasing { written: bool, answer: oneshot::Sender<()> },
+    Releasing {
+        written: bool,
+        answer: oneshot::Sender<()>,
+    },
     /// We hold it no more and take it no more.
     Ended,
 }
@@ -152,8 +158,21 @@ impl LeaderElector {
         (health, tasks): (Health, Tasks),
         standing: watch::Sender<Standing>,
     ) -> Self {
-        let state = State::Waiting { seen: None, since: Duration::ZERO };
-        Self { election, client, clock, leadership, health, tasks, standing, state, asking: false }
+        let state = State::Waiting {
+            seen: None,
+            since: Duration::ZERO,
+        };
+        Self {
+            election,
+            client,
+            clock,
+            leadership,
+            health,
+            tasks,
+            standing,
+            state,
+            asking: false,
+        }
     }
 
     /// Takes the next step: look, take or renew. One request at a time.
@@ -164,14 +183,19 @@ impl LeaderElector {
         let now = self.clock.monotonic();
         let request = match &self.state {
             State::Waiting { seen: None, .. } => Request::Look,
-            State::Waiting { seen: Some(lease), since } => {
+            State::Waiting {
+                seen: Some(lease),
+                since,
+            } => {
                 if is_free(lease, &self.election, now.saturating_sub(*since)) {
                     Request::Write(Box::new(taken(lease, &self.election, self.clock.now())))
                 } else {
                     Request::Look
                 }
             }
-            State::Leading { lease, .. } => Request::Write(Box::new(taken(lease, &self.election, self.clock.now()))),
+            State::Leading { lease, .. } => {
+                Request::Write(Box::new(taken(lease, &self.election, self.clock.now())))
+            }
             State::Releasing { .. } | State::Ended => return,
         };
         self.ask(request, ctx);
@@ -205,8 +229,14 @@ impl LeaderElector {
             Look::Seen(lease) => self.seen(lease, ctx),
             Look::Absent => match self.state {
                 State::Waiting { .. } => {
-                    let metadata = ObjectMeta { name: Some(self.election.lease.clone()), ..ObjectMeta::default() };
-                    let lease = Lease { metadata, spec: None };
+                    let metadata = ObjectMeta {
+                        name: Some(self.election.lease.clone()),
+                        ..ObjectMeta::default()
+                    };
+                    let lease = Lease {
+                        metadata,
+                        spec: None,
+                    };
                     let lease = taken(&lease, &self.election, self.clock.now());
                     self.ask(Request::Create(Box::new(lease)), ctx);
                 }
@@ -216,7 +246,11 @@ impl LeaderElector {
             // Who holds it now decides; also an annotation by a third party changes the version.
             Look::Outrun => self.ask(Request::Look, ctx),
             Look::Failed(error) => {
-                tracing::warn!(lease = self.election.lease, error, "request for the lease failed");
+                tracing::warn!(
+                    lease = self.election.lease,
+                    error,
+                    "request for the lease failed"
+                );
                 self.expire(self.clock.monotonic());
             }
         }
@@ -232,7 +266,11 @@ impl LeaderElector {
         self.leadership.hold_until(until);
         self.state = State::Leading { lease, until };
         if first {
-            tracing::info!(lease = self.election.lease, identity = self.election.identity, "leading");
+            tracing::info!(
+                lease = self.election.lease,
+                identity = self.election.identity,
+                "leading"
+            );
             self.standing.send_replace(Standing::Leading);
         }
     }
@@ -242,7 +280,10 @@ impl LeaderElector {
         match &mut self.state {
             State::Waiting { seen, since } => {
                 let version = |lease: &Lease| lease.metadata.resource_version.clone();
-                if seen.as_ref().is_none_or(|seen| version(seen) != version(&lease)) {
+                if seen
+                    .as_ref()
+                    .is_none_or(|seen| version(seen) != version(&lease))
+                {
                     *since = now;
                 }
                 let free = is_free(&lease, &self.election, now.saturating_sub(*since));
@@ -265,10 +306,16 @@ impl LeaderElector {
     fn releasing(&mut self, look: Look, written: bool, ctx: &mut Context<Self>) {
         match look {
             Look::Written { lease, .. } if !written => self.write_release(&lease, ctx),
-            Look::Seen(lease) if !written && is_held_by(&lease, &self.election) => self.write_release(&lease, ctx),
+            Look::Seen(lease) if !written && is_held_by(&lease, &self.election) => {
+                self.write_release(&lease, ctx)
+            }
             Look::Outrun | Look::Failed(_) if !written => self.ask(Request::Look, ctx),
             // Done, or not ours any more; failing that, others wait until it expires.
-            Look::Written { .. } | Look::Seen(_) | Look::Absent | Look::Outrun | Look::Failed(_) => self.released(ctx),
+            Look::Written { .. }
+            | Look::Seen(_)
+            | Look::Absent
+            | Look::Outrun
+            | Look::Failed(_) => self.released(ctx),
         }
     }
 
@@ -277,7 +324,10 @@ impl LeaderElector {
             *written = true;
         }
         tracing::info!(lease = self.election.lease, "releasing the lease");
-        self.ask(Request::Write(Box::new(released(lease, self.clock.now()))), ctx);
+        self.ask(
+            Request::Write(Box::new(released(lease, self.clock.now()))),
+            ctx,
+        );
     }
 
     fn released(&mut self, ctx: &mut Context<Self>) {
@@ -298,7 +348,11 @@ impl LeaderElector {
     }
 
     fn lose(&mut self, why: &'static str) {
-        tracing::error!(lease = self.election.lease, why, "leadership lost; this process ends");
+        tracing::error!(
+            lease = self.election.lease,
+            why,
+            "leadership lost; this process ends"
+        );
         self.leadership.lose();
         self.state = State::Ended;
         self.health.rest(Part::Elector);
@@ -329,16 +383,26 @@ impl Request {
             Self::Write(lease) => api.replace(name, &params, &lease).await,
         };
         match written {
-            Ok(lease) => Look::Written { lease: Box::new(lease), began },
-            Err(kube::Error::Api(status)) if status.code == StatusCode::CONFLICT.as_u16() => Look::Outrun,
-            Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND.as_u16() => Look::Absent,
+            Ok(lease) => Look::Written {
+                lease: Box::new(lease),
+                began,
+            },
+            Err(kube::Error::Api(status)) if status.code == StatusCode::CONFLICT.as_u16() => {
+                Look::Outrun
+            }
+            Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND.as_u16() => {
+                Look::Absent
+            }
             Err(error) => Look::Failed(error.to_string()),
         }
     }
 }
 
 fn holder(lease: &Lease) -> Option<&str> {
-    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+    let holder = lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.holder_identity.as_deref());
     holder.filter(|holder| !holder.is_empty())
 }
 
@@ -348,7 +412,11 @@ fn is_held_by(lease: &Lease, election: &Election) -> bool {
 
 /// Tells whether a lease that has not changed for `quiet` may be taken.
 fn is_free(lease: &Lease, election: &Election, quiet: Duration) -> bool {
-    let stated = lease.spec.as_ref().and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
+    let stated = lease
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.lease_duration_seconds)
+        .unwrap_or_default();
     let stated = Duration::from_secs(u64::try_from(stated).unwrap_or_default());
     match holder(lease) {
         None => true,
@@ -364,13 +432,24 @@ fn taken(lease: &Lease, election: &Election, now: Timestamp) -> Lease {
     let transitions = before.lease_transitions.unwrap_or_default();
     let spec = LeaseSpec {
         holder_identity: Some(election.identity.clone()),
-        acquire_time: if ours { before.acquire_time } else { Some(micros(now)) },
+        acquire_time: if ours {
+            before.acquire_time
+        } else {
+            Some(micros(now))
+        },
         renew_time: Some(micros(now)),
         lease_duration_seconds: Some(whole_seconds(election.duration)),
-        lease_transitions: Some(if ours { transitions } else { transitions.saturating_add(1) }),
+        lease_transitions: Some(if ours {
+            transitions
+        } else {
+            transitions.saturating_add(1)
+        }),
         ..before
     };
-    Lease { spec: Some(spec), ..lease.clone() }
+    Lease {
+        spec: Some(spec),
+        ..lease.clone()
+    }
 }
 
 /// Writes nobody into our lease, so that another instance takes it at once.
@@ -382,7 +461,10 @@ fn released(lease: &Lease, now: Timestamp) -> Lease {
         lease_duration_seconds: Some(1),
         ..before
     };
-    Lease { spec: Some(spec), ..lease.clone() }
+    Lease {
+        spec: Some(spec),
+        ..lease.clone()
+    }
 }
 
 /// The API server takes microseconds and no finer.
@@ -429,7 +511,13 @@ impl Handler<Release> for LeaderElector {
     fn handle(&mut self, Release(answer): Release, ctx: &mut Self::Context) {
         self.leadership.stop();
         self.health.rest(Part::Elector);
-        match std::mem::replace(&mut self.state, State::Releasing { written: false, answer }) {
+        match std::mem::replace(
+            &mut self.state,
+            State::Releasing {
+                written: false,
+                answer,
+            },
+        ) {
             // A request under way decides what there is to give back.
             State::Leading { .. } | State::Waiting { .. } if self.asking => {}
             State::Leading { lease, .. } => self.write_release(&lease, ctx),

@@ -22,7 +22,13 @@ pub enum Activity {
 
 impl Activity {
     /// All activities.
-    pub const ALL: [Self; 5] = [Self::Idle, Self::Queued, Self::Busy, Self::Draining, Self::Crashed];
+    pub const ALL: [Self; 5] = [
+        Self::Idle,
+        Self::Queued,
+        Self::Busy,
+        Self::Draining,
+        Self::Crashed,
+    ];
 
     /// Returns the word for metrics and pages.
     pub fn as_str(self) -> &'static str {

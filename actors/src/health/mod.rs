@@ -53,8 +53,11 @@ impl Health {
 
     /// Changes what is known of one actor; one that is not known yet begins idle.
     pub fn of_actor(&self, key: &Key, change: impl FnOnce(&mut ActorHealth)) {
-        let mut actor =
-            self.0.actors.entry(key.clone()).or_insert_with(|| ActorHealth::new(self.0.clock.now()));
+        let mut actor = self
+            .0
+            .actors
+            .entry(key.clone())
+            .or_insert_with(|| ActorHealth::new(self.0.clock.now()));
         change(&mut actor);
     }
 
@@ -80,7 +83,10 @@ impl Health {
 
     /// Counts actors by activity.
     pub fn activities(&self) -> BTreeMap<Activity, i64> {
-        let mut counts: BTreeMap<Activity, i64> = Activity::ALL.iter().map(|activity| (*activity, 0)).collect();
+        let mut counts: BTreeMap<Activity, i64> = Activity::ALL
+            .iter()
+            .map(|activity| (*activity, 0))
+            .collect();
         for actor in &self.0.actors {
             *counts.entry(actor.activity).or_default() += 1;
         }
@@ -132,12 +138,20 @@ impl Health {
 
     /// Returns how all watches stand, by scope.
     pub fn watches(&self) -> BTreeMap<String, WatchHealth> {
-        self.0.watches.iter().map(|watch| (watch.key().clone(), watch.value().clone())).collect()
+        self.0
+            .watches
+            .iter()
+            .map(|watch| (watch.key().clone(), watch.value().clone()))
+            .collect()
     }
 
     /// Notes that an object cannot be decoded; returns whether that is news.
     pub fn undecodable(&self, object: &str, problem: &str) -> bool {
-        self.0.undecodable.insert(object.to_owned(), problem.to_owned()).as_deref() != Some(problem)
+        self.0
+            .undecodable
+            .insert(object.to_owned(), problem.to_owned())
+            .as_deref()
+            != Some(problem)
     }
 
     /// Notes that an object was decoded, or is gone.
@@ -150,7 +164,11 @@ impl Health {
 
     /// Lists the objects that cannot be decoded, and why.
     pub fn undecodable_objects(&self) -> BTreeMap<String, String> {
-        self.0.undecodable.iter().map(|entry| (entry.key().clone(), entry.value().clone())).collect()
+        self.0
+            .undecodable
+            .iter()
+            .map(|entry| (entry.key().clone(), entry.value().clone()))
+            .collect()
     }
 
     /// Notes whether the configuration files can be read; the last good configuration stays.

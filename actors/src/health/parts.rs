@@ -40,7 +40,11 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn late(&self, now: Duration, patience: Duration) -> Vec<Part> {
         let late = |last: &Duration| now.saturating_sub(*last) > patience;
-        self.beats.iter().filter(|(_, last)| late(last)).map(|(part, _)| *part).collect()
+        self.beats
+            .iter()
+            .filter(|(_, last)| late(last))
+            .map(|(part, _)| *part)
+            .collect()
     }
 }
 

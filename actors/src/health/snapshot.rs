@@ -52,8 +52,12 @@ pub struct Readiness {
 impl Health {
     /// Copies everything.
     pub fn snapshot(&self) -> Snapshot {
-        let mut actors: Vec<(Key, ActorHealth)> =
-            self.0.actors.iter().map(|actor| (actor.key().clone(), actor.value().clone())).collect();
+        let mut actors: Vec<(Key, ActorHealth)> = self
+            .0
+            .actors
+            .iter()
+            .map(|actor| (actor.key().clone(), actor.value().clone()))
+            .collect();
         actors.sort_by(|one, other| one.0.cmp(&other.0));
         let view = |(key, health): (Key, ActorHealth)| ActorView {
             kind: key.kind.as_str(),
@@ -79,21 +83,36 @@ impl Health {
         let mut pending = watches.is_empty();
         let mut serving = false;
         for (scope, watch) in &watches {
-            let scope = if scope == "*" { "all namespaces".to_owned() } else { format!("namespace {scope}") };
+            let scope = if scope == "*" {
+                "all namespaces".to_owned()
+            } else {
+                format!("namespace {scope}")
+            };
             serving |= watch.ready;
             pending |= !watch.ready && watch.troubles.is_empty();
             if !watch.ready && watch.troubles.is_empty() {
                 details.push(format!("{scope}: the first listing has not ended"));
             }
             for (plural, trouble) in &watch.troubles {
-                let cure = if trouble.forbidden { "; grant the operator list and watch there" } else { "" };
-                details.push(format!("{scope}: cannot watch {plural} since {}: {}{cure}", trouble.since, trouble.message));
+                let cure = if trouble.forbidden {
+                    "; grant the operator list and watch there"
+                } else {
+                    ""
+                };
+                details.push(format!(
+                    "{scope}: cannot watch {plural} since {}: {}{cure}",
+                    trouble.since, trouble.message
+                ));
             }
         }
         if watches.is_empty() {
             details.push("no namespace is watched yet".to_owned());
         }
-        details.extend(self.undecodable_objects().iter().map(|(object, why)| format!("{object} cannot be decoded: {why}")));
+        details.extend(
+            self.undecodable_objects()
+                .iter()
+                .map(|(object, why)| format!("{object} cannot be decoded: {why}")),
+        );
         if self.crd_is_outdated() {
             details.push(
                 "the installed CRDs drop status fields, without which nothing is deployed or stopped; run `flink-operator crds apply`"
@@ -107,7 +126,11 @@ impl Health {
         if draining {
             details.push("shutting down".to_owned());
         }
-        Readiness { ready: serving && !pending && !draining, role, details }
+        Readiness {
+            ready: serving && !pending && !draining,
+            role,
+            details,
+        }
     }
 }
 
@@ -123,11 +146,19 @@ mod tests {
 
     fn health() -> Health {
         let clock = Clock::system();
-        Health::new(clock.clone(), Leadership::alone(clock), CrdSupport::default())
+        Health::new(
+            clock.clone(),
+            Leadership::alone(clock),
+            CrdSupport::default(),
+        )
     }
 
     fn key(name: &str) -> Key {
-        Key { kind: Kind::FlinkDeployment, namespace: "demo".to_owned(), name: name.to_owned() }
+        Key {
+            kind: Kind::FlinkDeployment,
+            namespace: "demo".to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     #[test]
@@ -158,7 +189,10 @@ mod tests {
         health.of_watch("slow", |watch| drop(watch.troubles.insert("pods", trouble)));
         let readiness = health.readiness();
         assert!(readiness.ready);
-        assert!(readiness.details[0].contains("namespace slow") && readiness.details[0].contains("grant"));
+        assert!(
+            readiness.details[0].contains("namespace slow")
+                && readiness.details[0].contains("grant")
+        );
         health.draining();
         assert!(!health.readiness().ready);
     }

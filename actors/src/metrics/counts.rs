@@ -40,32 +40,61 @@ impl Counts {
         let scope = ["resourcens", "resourcetype"];
         let gauges = |name: &str, help: &str| maker.gauges(NAMESPACE, name, help, &scope);
         let mut by_job_manager = BTreeMap::new();
-        for status in JobManagerDeploymentStatus::ALL.iter().map(|status| status.as_str()) {
+        for status in JobManagerDeploymentStatus::ALL
+            .iter()
+            .map(|status| status.as_str())
+        {
             let name = format!("JmDeploymentStatus_{status}_Count");
-            by_job_manager.insert(status, gauges(&name, "Resources by status of the JobManager")?);
+            by_job_manager.insert(
+                status,
+                gauges(&name, "Resources by status of the JobManager")?,
+            );
         }
-        let (mut by_lifecycle, mut state, mut transition) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for name in ResourceLifecycleState::ALL.iter().map(|state| state.as_str()) {
-            by_lifecycle.insert(name, gauges(&format!("Lifecycle_State_{name}_Count"), "Resources by life-cycle state")?);
+        let (mut by_lifecycle, mut state, mut transition) =
+            (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for name in ResourceLifecycleState::ALL
+            .iter()
+            .map(|state| state.as_str())
+        {
+            by_lifecycle.insert(
+                name,
+                gauges(
+                    &format!("Lifecycle_State_{name}_Count"),
+                    "Resources by life-cycle state",
+                )?,
+            );
             let metric = format!("Lifecycle_State_{name}_TimeSeconds");
             state.insert(name, times(maker, &metric, "Seconds spent in the state")?);
         }
         for name in lifecycle::NAMES {
             let metric = format!("Lifecycle_Transition_{name}_TimeSeconds");
-            transition.insert(name, times(maker, &metric, "Seconds that the transition took")?);
+            transition.insert(
+                name,
+                times(maker, &metric, "Seconds that the transition took")?,
+            );
         }
         let with = |label| [scope[0], scope[1], label];
         Ok(Self {
             switches: maker.switches.clone(),
             count: gauges("Count", "Resources")?,
-            by_version: maker.gauges(NAMESPACE, "FlinkVersion_Count", "Resources by Flink version", &with("FlinkVersion"))?,
+            by_version: maker.gauges(
+                NAMESPACE,
+                "FlinkVersion_Count",
+                "Resources by Flink version",
+                &with("FlinkVersion"),
+            )?,
             by_minor_version: maker.gauges(
                 NAMESPACE,
                 "FlinkMinorVersion_Count",
                 "Resources by minor Flink version",
                 &with("FlinkMinorVersion"),
             )?,
-            by_job_state: maker.gauges(OWN, "resources_by_job_state", "Resources by state of their job", &with("state"))?,
+            by_job_state: maker.gauges(
+                OWN,
+                "resources_by_job_state",
+                "Resources by state of their job",
+                &with("state"),
+            )?,
             by_job_manager,
             by_lifecycle,
             times: Times { state, transition },
@@ -107,12 +136,20 @@ impl Counts {
                 self.measure(&scope, measured);
             }
         }
-        self.known.insert(key.clone(), Known { track, summary: summary.clone() });
+        self.known.insert(
+            key.clone(),
+            Known {
+                track,
+                summary: summary.clone(),
+            },
+        );
     }
 
     /// Forgets a resource.
     pub(super) fn forget(&mut self, key: &Key) {
-        let Some(known) = self.known.remove(key) else { return };
+        let Some(known) = self.known.remove(key) else {
+            return;
+        };
         let scope = self.scope(key);
         self.add(&scope, -1);
         self.add_states(&scope, &known.summary, -1);
@@ -125,34 +162,57 @@ impl Counts {
     /// Makes every series of a namespace, so that a missing one never stands for zero.
     fn begin_at_zero(&self, (kind, namespace): &(&'static str, String)) {
         let labels = [namespace.as_str(), kind];
-        let lifecycle = self.by_lifecycle.values().filter(|_| self.switches.lifecycle);
+        let lifecycle = self
+            .by_lifecycle
+            .values()
+            .filter(|_| self.switches.lifecycle);
         for gauges in self.by_job_manager.values().chain(lifecycle) {
             gauges.with_label_values(&labels).set(0);
         }
     }
 
     fn add(&self, (kind, namespace): &(&'static str, String), by: i64) {
-        self.count.with_label_values(&[namespace.as_str(), kind]).add(by);
+        self.count
+            .with_label_values(&[namespace.as_str(), kind])
+            .add(by);
     }
 
     fn add_states(&self, (kind, namespace): &(&'static str, String), summary: &Summary, by: i64) {
         let labels = [namespace.as_str(), kind];
-        if let Some(gauges) = summary.job_manager.and_then(|status| self.by_job_manager.get(status)) {
+        if let Some(gauges) = summary
+            .job_manager
+            .and_then(|status| self.by_job_manager.get(status))
+        {
             gauges.with_label_values(&labels).add(by);
         }
-        if let Some(gauges) = summary.lifecycle.and_then(|state| self.by_lifecycle.get(state))
+        if let Some(gauges) = summary
+            .lifecycle
+            .and_then(|state| self.by_lifecycle.get(state))
             && self.switches.lifecycle
         {
             gauges.with_label_values(&labels).add(by);
         }
-        if let Some(state) = summary.job.filter(|state| FlinkJobState::ALL.iter().any(|known| known.as_str() == *state)) {
-            self.by_job_state.with_label_values(&[labels[0], labels[1], state]).add(by);
+        if let Some(state) = summary.job.filter(|state| {
+            FlinkJobState::ALL
+                .iter()
+                .any(|known| known.as_str() == *state)
+        }) {
+            self.by_job_state
+                .with_label_values(&[labels[0], labels[1], state])
+                .add(by);
         }
-        let version = summary.flink_version.as_deref().filter(|version| !version.is_empty());
+        let version = summary
+            .flink_version
+            .as_deref()
+            .filter(|version| !version.is_empty());
         let shown = self.switches.value(version.unwrap_or("UNKNOWN"));
-        self.by_version.with_label_values(&[labels[0], labels[1], &shown]).add(by);
+        self.by_version
+            .with_label_values(&[labels[0], labels[1], &shown])
+            .add(by);
         let minor = self.switches.value(&minor(version.unwrap_or_default()));
-        self.by_minor_version.with_label_values(&[labels[0], labels[1], &minor]).add(by);
+        self.by_minor_version
+            .with_label_values(&[labels[0], labels[1], &minor])
+            .add(by);
     }
 
     fn measure(&self, (kind, namespace): &(&'static str, String), measured: Measured) {
@@ -160,7 +220,9 @@ impl Counts {
             Measured::State(state, seconds) => (self.times.state.get(state), seconds),
             Measured::Transition(name, seconds) => (self.times.transition.get(name), seconds),
         };
-        let Some([system, per_namespace]) = families else { return };
+        let Some([system, per_namespace]) = families else {
+            return;
+        };
         // Whole seconds of a life-cycle state stay far below what a float counts exactly.
         #[allow(clippy::cast_precision_loss)]
         let seconds = seconds as f64;
@@ -176,7 +238,13 @@ fn times(maker: &Maker<'_>, name: &str, help: &str) -> prometheus::Result<[Sampl
     let system = format!("FlinkDeployment_{name}");
     Ok([
         Samples::make(maker, SYSTEM, &system, help, &[])?,
-        Samples::make(maker, NAMESPACE, name, help, &["resourcens", "resourcetype"])?,
+        Samples::make(
+            maker,
+            NAMESPACE,
+            name,
+            help,
+            &["resourcens", "resourcetype"],
+        )?,
     ])
 }
 

@@ -19,11 +19,19 @@ const TRANSITIONS: [Transition; 11] = [
     Transition("Submission", "UPGRADING", "DEPLOYED", false),
 ];
 /// One more that ends where a rollback does.
-const ROLLBACK_SUBMISSION: Transition = Transition("Submission", "ROLLING_BACK", "ROLLED_BACK", false);
+const ROLLBACK_SUBMISSION: Transition =
+    Transition("Submission", "ROLLING_BACK", "ROLLED_BACK", false);
 /// States in which earlier ones are forgotten.
 const TERMINAL: [&str; 5] = ["SUSPENDED", "STABLE", "ROLLED_BACK", "FAILED", "DELETED"];
 /// The names of all transitions.
-pub(super) const NAMES: [&str; 6] = ["Resume", "Upgrade", "Suspend", "Stabilization", "Rollback", "Submission"];
+pub(super) const NAMES: [&str; 6] = [
+    "Resume",
+    "Upgrade",
+    "Suspend",
+    "Stabilization",
+    "Rollback",
+    "Submission",
+];
 
 struct Transition(&'static str, &'static str, &'static str, bool);
 
@@ -54,10 +62,17 @@ impl Track {
             return Vec::new();
         }
         let mut measured = Vec::new();
-        for Transition(name, from, to, from_entry) in TRANSITIONS.iter().chain([&ROLLBACK_SUBMISSION]) {
-            if *to == state && let Some((entered, last)) = self.times.get(from) {
+        for Transition(name, from, to, from_entry) in
+            TRANSITIONS.iter().chain([&ROLLBACK_SUBMISSION])
+        {
+            if *to == state
+                && let Some((entered, last)) = self.times.get(from)
+            {
                 let since = if *from_entry { *entered } else { *last };
-                measured.push(Measured::Transition(name, now.saturating_sub(since).as_secs()));
+                measured.push(Measured::Transition(
+                    name,
+                    now.saturating_sub(since).as_secs(),
+                ));
             }
         }
         let left = self.current.replace(state);
@@ -70,7 +85,10 @@ impl Track {
         self.times.retain(|known, (entered, last)| {
             let keep = keep(known);
             if !keep {
-                measured.push(Measured::State(known, last.saturating_sub(*entered).as_secs()));
+                measured.push(Measured::State(
+                    known,
+                    last.saturating_sub(*entered).as_secs(),
+                ));
             }
             keep
         });
@@ -86,14 +104,26 @@ mod tests {
 
     fn walk(steps: &[(&'static str, u64)]) -> Vec<Measured> {
         let mut track = Track::default();
-        steps.iter().flat_map(|(state, at)| track.see(state, Duration::from_secs(*at))).collect()
+        steps
+            .iter()
+            .flat_map(|(state, at)| track.see(state, Duration::from_secs(*at)))
+            .collect()
     }
 
     #[test]
     fn an_upgrade_is_measured_from_the_last_look_at_the_stable_resource() {
-        let steps = [("STABLE", 0), ("STABLE", 100), ("UPGRADING", 101), ("DEPLOYED", 105), ("STABLE", 112)];
+        let steps = [
+            ("STABLE", 0),
+            ("STABLE", 100),
+            ("UPGRADING", 101),
+            ("DEPLOYED", 105),
+            ("STABLE", 112),
+        ];
         let measured = walk(&steps);
-        assert!(measured.contains(&Measured::Transition("Suspend", 1)), "{measured:?}");
+        assert!(
+            measured.contains(&Measured::Transition("Suspend", 1)),
+            "{measured:?}"
+        );
         assert!(measured.contains(&Measured::Transition("Submission", 4)));
         assert!(measured.contains(&Measured::Transition("Stabilization", 7)));
         assert!(measured.contains(&Measured::Transition("Upgrade", 12)));
@@ -102,16 +132,42 @@ mod tests {
 
     #[test]
     fn suspending_forgets_what_was_before() {
-        let measured = walk(&[("STABLE", 0), ("UPGRADING", 5), ("SUSPENDED", 9), ("STABLE", 60)]);
-        assert!(measured.contains(&Measured::Transition("Suspend", 9)), "{measured:?}");
+        let measured = walk(&[
+            ("STABLE", 0),
+            ("UPGRADING", 5),
+            ("SUSPENDED", 9),
+            ("STABLE", 60),
+        ]);
+        assert!(
+            measured.contains(&Measured::Transition("Suspend", 9)),
+            "{measured:?}"
+        );
         assert!(measured.contains(&Measured::Transition("Resume", 51)));
-        assert!(!measured.iter().any(|one| matches!(one, Measured::Transition("Upgrade", _))));
+        assert!(
+            !measured
+                .iter()
+                .any(|one| matches!(one, Measured::Transition("Upgrade", _)))
+        );
     }
 
     #[test]
     fn upgrading_keeps_only_the_state_just_left() {
-        let measured = walk(&[("STABLE", 0), ("DEPLOYED", 1), ("UPGRADING", 2), ("STABLE", 3)]);
-        assert!(!measured.iter().any(|one| matches!(one, Measured::Transition("Upgrade", _))), "{measured:?}");
-        assert!(TRANSITIONS.iter().all(|transition| NAMES.contains(&transition.0)));
+        let measured = walk(&[
+            ("STABLE", 0),
+            ("DEPLOYED", 1),
+            ("UPGRADING", 2),
+            ("STABLE", 3),
+        ]);
+        assert!(
+            !measured
+                .iter()
+                .any(|one| matches!(one, Measured::Transition("Upgrade", _))),
+            "{measured:?}"
+        );
+        assert!(
+            TRANSITIONS
+                .iter()
+                .all(|transition| NAMES.contains(&transition.0))
+        );
     }
 }

@@ -41,7 +41,11 @@ impl Metrics {
         switches: &Switches,
         (clock, health, stores): (Clock, Health, Stores),
     ) -> prometheus::Result<Self> {
-        let maker = Maker { registry, identity, switches };
+        let maker = Maker {
+            registry,
+            identity,
+            switches,
+        };
         registry.register(Box::new(Fleet::new(health, stores)))?;
         Ok(Self {
             counts: Counts::make(&maker)?,
@@ -66,16 +70,26 @@ impl Handler<PassEnded> for Metrics {
 
     fn handle(&mut self, ended: PassEnded, _: &mut Self::Context) {
         let kind = ended.key.kind.as_str();
-        let outcome = ended.report.as_ref().map_or("panicked", |report| report.end.label());
+        let outcome = ended
+            .report
+            .as_ref()
+            .map_or("panicked", |report| report.end.label());
         self.passes.ends.with_label_values(&[kind, outcome]).inc();
-        self.passes.queued.with_label_values(&[kind]).observe(ended.queued.as_secs_f64());
+        self.passes
+            .queued
+            .with_label_values(&[kind])
+            .observe(ended.queued.as_secs_f64());
         if ended.retry {
             self.passes.retries.with_label_values(&[kind]).inc();
         }
         let Some(report) = &ended.report else { return };
-        self.passes.seconds.with_label_values(&[kind]).observe(report.took.as_secs_f64());
+        self.passes
+            .seconds
+            .with_label_values(&[kind])
+            .observe(report.took.as_secs_f64());
         if report.end != End::Gone {
-            self.counts.see(&ended.key, report.summary.as_ref(), self.clock.monotonic());
+            self.counts
+                .see(&ended.key, report.summary.as_ref(), self.clock.monotonic());
         }
     }
 }

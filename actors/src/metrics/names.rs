@@ -1,8 +1,10 @@
 //! Upstream's scopes and labels, so that dashboards made for it go on working.
 
-use operator_core::config::{Configuration, ConfigError, options};
+use operator_core::config::{ConfigError, Configuration, options};
 use prometheus::core::Collector;
-use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
 use std::time::Duration;
 
 /// Metrics of the operator itself.
@@ -47,7 +49,8 @@ impl Switches {
     pub fn read(config: &Configuration) -> Result<Self, ConfigError> {
         let reporter = "kubernetes.operator.metrics.reporter.";
         let unfiltered = config.below(reporter).any(|(key, value)| {
-            key.ends_with(".filterLabelValueCharacters") && value.trim().eq_ignore_ascii_case("false")
+            key.ends_with(".filterLabelValueCharacters")
+                && value.trim().eq_ignore_ascii_case("false")
         });
         let resources = config.get(&options::RESOURCE_METRICS_ENABLED)?;
         let lifecycle = resources && config.get(&options::RESOURCE_LIFECYCLE_METRICS_ENABLED)?;
@@ -55,7 +58,8 @@ impl Switches {
         Ok(Self {
             resources,
             lifecycle,
-            per_namespace_times: config.get(&options::RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED)?,
+            per_namespace_times: config
+                .get(&options::RESOURCE_LIFECYCLE_NAMESPACE_HISTOGRAMS_ENABLED)?,
             requests: config.get(&options::KUBERNETES_CLIENT_METRICS_ENABLED)?,
             slow_request: config.get(&options::KUBERNETES_CLIENT_METRICS_SLOW_REQUEST_THRESHOLD)?,
             samples: usize::try_from(samples).unwrap_or_default().max(1),
@@ -69,7 +73,9 @@ impl Switches {
             return text.to_owned();
         }
         let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, ':' | '_');
-        text.chars().map(|letter| if allowed(letter) { letter } else { '_' }).collect()
+        text.chars()
+            .map(|letter| if allowed(letter) { letter } else { '_' })
+            .collect()
     }
 }
 
@@ -87,21 +93,41 @@ impl Maker<'_> {
         if scope == OWN {
             return opts;
         }
-        let Identity { host, namespace, name } = self.identity;
+        let Identity {
+            host,
+            namespace,
+            name,
+        } = self.identity;
         opts.const_label("host", self.switches.value(host))
             .const_label("namespace", self.switches.value(namespace))
             .const_label("name", self.switches.value(name))
     }
 
-    pub(super) fn gauge(&self, scope: &str, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    pub(super) fn gauge(
+        &self,
+        scope: &str,
+        name: &str,
+        help: &str,
+    ) -> prometheus::Result<IntGauge> {
         self.register(IntGauge::with_opts(self.opts(scope, name, help))?)
     }
 
-    pub(super) fn gauges(&self, scope: &str, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+    pub(super) fn gauges(
+        &self,
+        scope: &str,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntGaugeVec> {
         self.register(IntGaugeVec::new(self.opts(scope, name, help), labels)?)
     }
 
-    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+    pub(super) fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<IntCounterVec> {
         self.register(IntCounterVec::new(self.opts(OWN, name, help), labels)?)
     }
 
@@ -117,7 +143,10 @@ impl Maker<'_> {
     }
 
     /// Registers a collector under all its names.
-    pub(super) fn register<C: Collector + Clone + 'static>(&self, collector: C) -> prometheus::Result<C> {
+    pub(super) fn register<C: Collector + Clone + 'static>(
+        &self,
+        collector: C,
+    ) -> prometheus::Result<C> {
         self.registry.register(Box::new(collector.clone()))?;
         Ok(collector)
     }
@@ -125,7 +154,8 @@ impl Maker<'_> {
 
 /// Makes an unregistered family of gauges, for collectors that fill it when they are asked.
 pub(super) fn free_gauges(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-    GaugeVec::new(Opts::new(format!("{OWN}_{name}"), help), labels).expect("names and labels are literals in this crate")
+    GaugeVec::new(Opts::new(format!("{OWN}_{name}"), help), labels)
+        .expect("names and labels are literals in this crate")
 }
 
 #[cfg(test)]
@@ -138,14 +168,20 @@ mod tests {
     fn label_values_are_filtered_unless_a_reporter_says_no() {
         let switches = Switches::read(&Configuration::default()).unwrap();
         assert_eq!(switches.value("my-ns.1:x"), "my_ns_1:x");
-        let unfiltered: Configuration =
-            [("kubernetes.operator.metrics.reporter.prom.filterLabelValueCharacters", "false")].into_iter().collect();
+        let unfiltered: Configuration = [(
+            "kubernetes.operator.metrics.reporter.prom.filterLabelValueCharacters",
+            "false",
+        )]
+        .into_iter()
+        .collect();
         assert_eq!(Switches::read(&unfiltered).unwrap().value("my-ns"), "my-ns");
     }
 
     #[test]
     fn a_switch_that_is_no_boolean_is_refused_by_name() {
-        let wrong: Configuration = [("kubernetes.operator.resource.metrics.enabled", "perhaps")].into_iter().collect();
+        let wrong: Configuration = [("kubernetes.operator.resource.metrics.enabled", "perhaps")]
+            .into_iter()
+            .collect();
         let error = Switches::read(&wrong).unwrap_err().to_string();
         assert!(error.contains("resource.metrics.enabled"), "{error}");
     }

@@ -10,9 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Buckets of request times, in seconds.
-const BUCKETS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+const BUCKETS: [f64; 11] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
+];
 /// The plurals that the operator works with; anything else is counted as `other`.
-const PLURALS: [&str; 7] = ["flinkdeployments", "deployments", "pods", "services", "configmaps", "secrets", "events"];
+const PLURALS: [&str; 7] = [
+    "flinkdeployments",
+    "deployments",
+    "pods",
+    "services",
+    "configmaps",
+    "secrets",
+    "events",
+];
 
 /// Counts requests; clones count into the same metrics.
 #[derive(Clone)]
@@ -43,16 +53,33 @@ struct Upstream {
 impl RequestMeter {
     pub(super) fn make(maker: &Maker<'_>) -> prometheus::Result<Self> {
         let inner = Inner {
-            api: maker.counters("api_requests_total", "Requests to the API server", &["verb", "resource", "code"])?,
+            api: maker.counters(
+                "api_requests_total",
+                "Requests to the API server",
+                &["verb", "resource", "code"],
+            )?,
             api_seconds: maker.histograms(
                 "api_request_seconds",
                 "Time of requests to the API server",
                 &["verb", "resource"],
                 &BUCKETS,
             )?,
-            flink: maker.counters("flink_requests_total", "Requests to JobManagers", &["route", "outcome"])?,
-            flink_seconds: maker.histograms("flink_request_seconds", "Time of requests to JobManagers", &["route"], &BUCKETS)?,
-            upstream: maker.switches.requests.then(|| Upstream::make(maker)).transpose()?,
+            flink: maker.counters(
+                "flink_requests_total",
+                "Requests to JobManagers",
+                &["route", "outcome"],
+            )?,
+            flink_seconds: maker.histograms(
+                "flink_request_seconds",
+                "Time of requests to JobManagers",
+                &["route"],
+                &BUCKETS,
+            )?,
+            upstream: maker
+                .switches
+                .requests
+                .then(|| Upstream::make(maker))
+                .transpose()?,
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -68,15 +95,28 @@ impl Upstream {
         }
         Ok(Self {
             requests: gauge("KubeClient_HttpRequest_Count", "Requests sent")?,
-            failed: gauge("KubeClient_HttpRequest_Failed_Count", "Failed responses and connections")?,
+            failed: gauge(
+                "KubeClient_HttpRequest_Failed_Count",
+                "Failed responses and connections",
+            )?,
             slow: gauge("KubeClient_HttpRequest_Slow_Count", "Slow requests")?,
             responses: gauge("KubeClient_HttpResponse_Count", "Responses")?,
-            times: Samples::make(maker, SYSTEM, "KubeClient_HttpResponse_TimeNanos", "Latency", &[])?,
+            times: Samples::make(
+                maker,
+                SYSTEM,
+                "KubeClient_HttpResponse_TimeNanos",
+                "Latency",
+                &[],
+            )?,
             methods,
             codes: Mutex::default(),
             slow_from: maker.switches.slow_request,
             registry: maker.registry.clone(),
-            code: maker.opts(SYSTEM, "KubeClient_HttpResponse", "Responses by status code"),
+            code: maker.opts(
+                SYSTEM,
+                "KubeClient_HttpResponse",
+                "Responses by status code",
+            ),
         })
     }
 
@@ -138,14 +178,27 @@ fn method(verb: &str) -> &'static str {
 
 /// Writes a status code as a label; no answer is `none`.
 fn code_label(code: u16) -> String {
-    if code == 0 { "none".to_owned() } else { code.to_string() }
+    if code == 0 {
+        "none".to_owned()
+    } else {
+        code.to_string()
+    }
 }
 
 impl ApiMeter for RequestMeter {
     fn request(&self, verb: &'static str, resource: &str, code: u16, took: Duration) {
-        let resource = PLURALS.into_iter().find(|plural| *plural == resource).unwrap_or("other");
-        self.0.api.with_label_values(&[verb, resource, &code_label(code)]).inc();
-        self.0.api_seconds.with_label_values(&[verb, resource]).observe(took.as_secs_f64());
+        let resource = PLURALS
+            .into_iter()
+            .find(|plural| *plural == resource)
+            .unwrap_or("other");
+        self.0
+            .api
+            .with_label_values(&[verb, resource, &code_label(code)])
+            .inc();
+        self.0
+            .api_seconds
+            .with_label_values(&[verb, resource])
+            .observe(took.as_secs_f64());
         if let Some(upstream) = &self.0.upstream {
             upstream.note(verb, code, took);
         }
@@ -154,8 +207,14 @@ impl ApiMeter for RequestMeter {
 
 impl flink_rest::Meter for RequestMeter {
     fn finished(&self, route: Route, outcome: &'static str, elapsed: Duration) {
-        self.0.flink.with_label_values(&[route.template(), outcome]).inc();
-        self.0.flink_seconds.with_label_values(&[route.template()]).observe(elapsed.as_secs_f64());
+        self.0
+            .flink
+            .with_label_values(&[route.template(), outcome])
+            .inc();
+        self.0
+            .flink_seconds
+            .with_label_values(&[route.template()])
+            .observe(elapsed.as_secs_f64());
     }
 }
 
@@ -171,10 +230,23 @@ impl PassMeter {
     pub(super) fn make(maker: &Maker<'_>) -> prometheus::Result<Self> {
         let kind = ["resourcetype"];
         Ok(Self {
-            ends: maker.counters("passes_total", "Passes by how they ended", &["resourcetype", "outcome"])?,
+            ends: maker.counters(
+                "passes_total",
+                "Passes by how they ended",
+                &["resourcetype", "outcome"],
+            )?,
             seconds: maker.histograms("pass_seconds", "Time of passes", &kind, &BUCKETS)?,
-            queued: maker.histograms("pass_queue_seconds", "Time that passes waited for their turn", &kind, &BUCKETS)?,
-            retries: maker.counters("pass_retries_total", "Passes that follow a failed one", &kind)?,
+            queued: maker.histograms(
+                "pass_queue_seconds",
+                "Time that passes waited for their turn",
+                &kind,
+                &BUCKETS,
+            )?,
+            retries: maker.counters(
+                "pass_retries_total",
+                "Passes that follow a failed one",
+                &kind,
+            )?,
         })
     }
 }

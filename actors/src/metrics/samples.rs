@@ -29,11 +29,21 @@ struct Reservoir {
 
 impl Samples {
     /// Makes and registers a family.
-    pub(super) fn make(maker: &Maker<'_>, scope: &str, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self> {
+    pub(super) fn make(
+        maker: &Maker<'_>,
+        scope: &str,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> prometheus::Result<Self> {
         let opts = maker.opts(scope, name, help);
         let labels = labels.iter().map(|label| (*label).to_owned()).collect();
         let desc = Desc::new(opts.name, opts.help, labels, opts.const_labels)?;
-        maker.register(Self(Arc::new(Family { desc, keep: maker.switches.samples, reservoirs: Mutex::default() })))
+        maker.register(Self(Arc::new(Family {
+            desc,
+            keep: maker.switches.samples,
+            reservoirs: Mutex::default(),
+        })))
     }
 
     /// Notes a sample under the values of the labels, in their order.
@@ -50,7 +60,10 @@ impl Samples {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Vec<String>, Reservoir>> {
-        self.0.reservoirs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .reservoirs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -61,7 +74,11 @@ impl Collector for Samples {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let desc = &self.0.desc;
-        let metrics = self.lock().iter().map(|(values, reservoir)| reservoir.metric(&labels(desc, values))).collect();
+        let metrics = self
+            .lock()
+            .iter()
+            .map(|(values, reservoir)| reservoir.metric(&labels(desc, values)))
+            .collect();
         let mut family = MetricFamily::default();
         family.set_name(desc.fq_name.clone());
         family.set_help(desc.help.clone());
@@ -72,13 +89,19 @@ impl Collector for Samples {
 }
 
 fn labels(desc: &Desc, values: &[String]) -> Vec<LabelPair> {
-    let variable = desc.variable_labels.iter().zip(values).map(|(name, value)| {
-        let mut pair = LabelPair::default();
-        pair.set_name(name.clone());
-        pair.set_value(value.clone());
-        pair
-    });
-    let mut labels: Vec<LabelPair> = variable.chain(desc.const_label_pairs.iter().cloned()).collect();
+    let variable = desc
+        .variable_labels
+        .iter()
+        .zip(values)
+        .map(|(name, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name(name.clone());
+            pair.set_value(value.clone());
+            pair
+        });
+    let mut labels: Vec<LabelPair> = variable
+        .chain(desc.const_label_pairs.iter().cloned())
+        .collect();
     labels.sort_by(|one, other| one.name().cmp(other.name()));
     labels
 }
@@ -106,9 +129,16 @@ impl Reservoir {
 /// Returns the value at a quantile of sorted samples: the nearest rank.
 fn at(sorted: &[f64], quantile: f64) -> f64 {
     // A reservoir holds far fewer samples than a float counts exactly.
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
     let rank = (quantile * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -122,21 +152,46 @@ mod tests {
     #[test]
     fn quantiles_are_over_the_newest_samples_and_counts_over_all() {
         let registry = Registry::new();
-        let size: Configuration = [("kubernetes.operator.metrics.histogram.sample.size", "100")].into_iter().collect();
+        let size: Configuration = [("kubernetes.operator.metrics.histogram.sample.size", "100")]
+            .into_iter()
+            .collect();
         let switches = Switches::read(&size).unwrap();
-        let identity = Identity { host: "pod-1".into(), namespace: "flink".into(), name: "op".into() };
-        let maker = Maker { registry: &registry, identity: &identity, switches: &switches };
-        let samples = Samples::make(&maker, "flink_k8soperator_namespace", "X_TimeSeconds", "times", &["resourcens"]).unwrap();
+        let identity = Identity {
+            host: "pod-1".into(),
+            namespace: "flink".into(),
+            name: "op".into(),
+        };
+        let maker = Maker {
+            registry: &registry,
+            identity: &identity,
+            switches: &switches,
+        };
+        let samples = Samples::make(
+            &maker,
+            "flink_k8soperator_namespace",
+            "X_TimeSeconds",
+            "times",
+            &["resourcens"],
+        )
+        .unwrap();
         for sample in 0..300 {
             samples.note(&["a"], f64::from(sample));
         }
         let mut text = Vec::new();
-        TextEncoder::new().encode(&registry.gather(), &mut text).unwrap();
+        TextEncoder::new()
+            .encode(&registry.gather(), &mut text)
+            .unwrap();
         let text = String::from_utf8(text).unwrap();
         let labels = r#"host="pod_1",name="op",namespace="flink",resourcens="a""#;
-        assert!(text.contains("# TYPE flink_k8soperator_namespace_X_TimeSeconds summary"), "{text}");
+        assert!(
+            text.contains("# TYPE flink_k8soperator_namespace_X_TimeSeconds summary"),
+            "{text}"
+        );
         let line = format!(r#"X_TimeSeconds{{{labels},quantile="0.5"}} 249"#);
         assert!(text.contains(&line), "{text}");
-        assert!(text.contains(&format!("X_TimeSeconds_count{{{labels}}} 300")), "{text}");
+        assert!(
+            text.contains(&format!("X_TimeSeconds_count{{{labels}}} 300")),
+            "{text}"
+        );
     }
 }

@@ -18,8 +18,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The pauses after errors.
-const ERRORS: Growth =
-    Growth { first: Duration::from_millis(800), factor: 2.0, longest: Duration::from_secs(30) };
+const ERRORS: Growth = Growth {
+    first: Duration::from_millis(800),
+    factor: 2.0,
+    longest: Duration::from_secs(30),
+};
 /// A watch without an error for this long is healed: longer than any pause after one.
 const HEALED: Duration = Duration::from_secs(45);
 /// A listing that brings nothing for this long is begun again: the API server sets no deadline for it.
@@ -54,7 +57,12 @@ pub(super) struct Context {
 
 /// Follows one kind in one scope until dropped.
 pub(super) async fn follow<S: Shelf>(shelf: S, context: Context) {
-    let mut watch = Watch { shelf, context, listing: Listing::No, trouble: false };
+    let mut watch = Watch {
+        shelf,
+        context,
+        listing: Listing::No,
+        trouble: false,
+    };
     loop {
         watch.once().await;
     }
@@ -63,7 +71,10 @@ pub(super) async fn follow<S: Shelf>(shelf: S, context: Context) {
 enum Listing {
     No,
     /// Everything listed so far; `whole` is false if there was an object without a name.
-    Yes { seen: BTreeSet<(String, String)>, whole: bool },
+    Yes {
+        seen: BTreeSet<(String, String)>,
+        whole: bool,
+    },
 }
 
 struct Watch<S> {
@@ -90,7 +101,11 @@ impl<S: Shelf> Watch<S> {
         let mut healed = Instant::now() + HEALED;
         loop {
             let listing = matches!(self.listing, Listing::Yes { .. });
-            let limit = if listing { Instant::now() + STUCK } else { relist };
+            let limit = if listing {
+                Instant::now() + STUCK
+            } else {
+                relist
+            };
             let event = tokio::select! {
                 biased;
                 event = events.next() => event,
@@ -113,7 +128,12 @@ impl<S: Shelf> Watch<S> {
 
     fn event(&mut self, event: watcher::Event<Watched<S::Object>>) {
         match event {
-            watcher::Event::Init => self.listing = Listing::Yes { seen: BTreeSet::new(), whole: true },
+            watcher::Event::Init => {
+                self.listing = Listing::Yes {
+                    seen: BTreeSet::new(),
+                    whole: true,
+                }
+            }
             watcher::Event::InitApply(watched) => {
                 let ident = watched.ident();
                 if let Listing::Yes { seen, whole } = &mut self.listing {
@@ -148,7 +168,11 @@ impl<S: Shelf> Watch<S> {
             Err(problem) => {
                 // What is known of it stays: an object that cannot be read is not absent.
                 if self.context.health.undecodable(&object, &problem) {
-                    tracing::warn!(object, problem, "object cannot be decoded; it is left alone");
+                    tracing::warn!(
+                        object,
+                        problem,
+                        "object cannot be decoded; it is left alone"
+                    );
                 }
             }
         }
@@ -156,10 +180,16 @@ impl<S: Shelf> Watch<S> {
 
     fn gone(&self, watched: &Watched<S::Object>) {
         let (namespace, name) = watched.ident();
-        self.context.health.decoded(&describe::<S>(&namespace, &name));
+        self.context
+            .health
+            .decoded(&describe::<S>(&namespace, &name));
         let place = match &watched.object {
             Ok(object) => Some(S::place(object)),
-            Err(_) => self.shelf.places().into_iter().find(|place| place.namespace == namespace && place.name == name),
+            Err(_) => self
+                .shelf
+                .places()
+                .into_iter()
+                .find(|place| place.namespace == namespace && place.name == name),
         };
         if let Some(place) = place.filter(|place| self.context.scope.covers(&place.namespace)) {
             self.tell(self.shelf.remove(&place));
@@ -168,25 +198,37 @@ impl<S: Shelf> Watch<S> {
 
     /// A listing has ended: what it did not contain is gone.
     fn listed(&mut self) {
-        let Listing::Yes { seen, whole } = std::mem::replace(&mut self.listing, Listing::No) else { return };
+        let Listing::Yes { seen, whole } = std::mem::replace(&mut self.listing, Listing::No) else {
+            return;
+        };
         self.well();
         if whole {
             let mut places = self.shelf.places();
-            places.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+            places.sort_by(|one, other| {
+                (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name))
+            });
             for place in places {
-                let Place { namespace, name, .. } = &place;
-                if self.context.scope.covers(namespace) && !seen.contains(&(namespace.clone(), name.clone())) {
+                let Place {
+                    namespace, name, ..
+                } = &place;
+                if self.context.scope.covers(namespace)
+                    && !seen.contains(&(namespace.clone(), name.clone()))
+                {
                     self.context.health.decoded(&describe::<S>(namespace, name));
                     self.tell(self.shelf.remove(&place));
                 }
             }
         }
-        self.context.watcher.do_send(Listed { life: self.context.life, plural: S::Object::PLURAL });
+        self.context.watcher.do_send(Listed {
+            life: self.context.life,
+            plural: S::Object::PLURAL,
+        });
     }
 
     fn tell(&self, sighting: Option<Sighting>) {
         if let Some(sighting) = sighting
-            && (self.context.ready.load(Ordering::Acquire) || matches!(sighting, Sighting::Vanished(_)))
+            && (self.context.ready.load(Ordering::Acquire)
+                || matches!(sighting, Sighting::Vanished(_)))
         {
             self.context.supervisor.do_send(sighting);
         }
@@ -211,10 +253,22 @@ impl<S: Shelf> Watch<S> {
         self.context.health.of_watch(scope, |watch| {
             let known = watch.troubles.get(plural);
             if known.is_none_or(|known| known.message != message) {
-                tracing::warn!(scope, plural, error = message, "watch failed; it is tried again");
+                tracing::warn!(
+                    scope,
+                    plural,
+                    error = message,
+                    "watch failed; it is tried again"
+                );
             }
             let since = known.map_or(now, |known| known.since);
-            watch.troubles.insert(plural, Trouble { forbidden, message, since });
+            watch.troubles.insert(
+                plural,
+                Trouble {
+                    forbidden,
+                    message,
+                    since,
+                },
+            );
         });
     }
 
@@ -224,7 +278,9 @@ impl<S: Shelf> Watch<S> {
         }
         self.trouble = false;
         let (plural, scope) = (S::Object::PLURAL, self.context.scope.name());
-        self.context.health.of_watch(scope, |watch| drop(watch.troubles.remove(plural)));
+        self.context
+            .health
+            .of_watch(scope, |watch| drop(watch.troubles.remove(plural)));
         tracing::info!(scope, plural, "watch works again");
     }
 }

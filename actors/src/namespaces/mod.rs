@@ -39,7 +39,11 @@ const FEW: usize = 10;
 /// Kinds that are watched in every scope.
 const KINDS: usize = 3;
 /// The pauses between tries to find out about rights.
-const PROBES: Growth = Growth { first: Duration::from_secs(1), factor: 2.0, longest: Duration::from_secs(30) };
+const PROBES: Growth = Growth {
+    first: Duration::from_secs(1),
+    factor: 2.0,
+    longest: Duration::from_secs(30),
+};
 /// How long one try may take.
 const PROBE: Duration = Duration::from_secs(10);
 
@@ -123,7 +127,9 @@ impl NamespaceWatcher {
 
     /// Ends what is not wanted any more, then starts what is missing.
     fn arrange(&mut self, ctx: &mut Context<Self>) {
-        let Some(scopes) = self.scopes(ctx) else { return };
+        let Some(scopes) = self.scopes(ctx) else {
+            return;
+        };
         let unwanted: Vec<String> = self
             .running
             .iter()
@@ -151,7 +157,9 @@ impl NamespaceWatcher {
             (NamespaceSet::These(names), _) if names.len() <= FEW => {
                 Some(names.iter().cloned().map(Scope::One).collect())
             }
-            (NamespaceSet::These(names), Rights::Known { everywhere: true }) => Some(vec![Scope::Kept(names.clone())]),
+            (NamespaceSet::These(names), Rights::Known { everywhere: true }) => {
+                Some(vec![Scope::Kept(names.clone())])
+            }
             (NamespaceSet::These(names), Rights::Known { everywhere: false }) => {
                 Some(names.iter().cloned().map(Scope::One).collect())
             }
@@ -160,7 +168,11 @@ impl NamespaceWatcher {
                 self.lives += 1;
                 let round = self.lives;
                 self.rights = Rights::Asked { round };
-                let (client, jitter, watcher) = (self.with.client.clone(), self.with.jitter.clone(), ctx.address());
+                let (client, jitter, watcher) = (
+                    self.with.client.clone(),
+                    self.with.jitter.clone(),
+                    ctx.address(),
+                );
                 self.with.tasks.spawn(async move {
                     let everywhere = can_watch_everything(&client, jitter).await;
                     watcher.do_send(Probed { round, everywhere });
@@ -173,7 +185,11 @@ impl NamespaceWatcher {
     fn start(&mut self, scope: Scope, ctx: &mut Context<Self>) {
         self.lives += 1;
         let (life, name) = (self.lives, scope.name().to_owned());
-        let (scope, ready, stop) = (Arc::new(scope), Arc::new(AtomicBool::new(false)), self.with.tasks.token());
+        let (scope, ready, stop) = (
+            Arc::new(scope),
+            Arc::new(AtomicBool::new(false)),
+            self.with.tasks.token(),
+        );
         let context = follow::Context {
             client: self.with.client.clone(),
             scope: Arc::clone(&scope),
@@ -188,14 +204,26 @@ impl NamespaceWatcher {
             supervisor: self.supervisor.clone(),
         };
         tracing::info!(scope = name, "watching");
-        self.with.health.of_watch(&name, |watch| *watch = crate::health::WatchHealth::default());
+        self.with.health.of_watch(&name, |watch| {
+            *watch = crate::health::WatchHealth::default()
+        });
         let stores = &self.with.stores;
         let watches = vec![
             self.spawn(&stop, follow(Deployments(stores.clone()), context.clone())),
             self.spawn(&stop, follow(Pods(stores.clone()), context.clone())),
             self.spawn(&stop, follow(Resources(stores.clone()), context)),
         ];
-        self.running.insert(name, Running { scope, life, stop, watches, listed: BTreeSet::new(), ready });
+        self.running.insert(
+            name,
+            Running {
+                scope,
+                life,
+                stop,
+                watches,
+                listed: BTreeSet::new(),
+                ready,
+            },
+        );
     }
 
     fn spawn(
@@ -217,17 +245,23 @@ impl NamespaceWatcher {
     ///
     /// Resources in it are left alone: their clusters run on.
     fn end(&mut self, name: &str, ctx: &mut Context<Self>) {
-        let Some(running) = self.running.remove(name) else { return };
+        let Some(running) = self.running.remove(name) else {
+            return;
+        };
         tracing::info!(scope = name, "watching no more");
         running.stop.cancel();
         self.ending += 1;
         let scope = running.scope;
-        ctx.spawn(join_all(running.watches).into_actor(self).map(move |_, watcher, ctx| {
-            watcher.clear(&scope);
-            watcher.with.health.forget_watch(scope.name());
-            watcher.ending -= 1;
-            watcher.arrange(ctx);
-        }));
+        ctx.spawn(
+            join_all(running.watches)
+                .into_actor(self)
+                .map(move |_, watcher, ctx| {
+                    watcher.clear(&scope);
+                    watcher.with.health.forget_watch(scope.name());
+                    watcher.ending -= 1;
+                    watcher.arrange(ctx);
+                }),
+        );
     }
 
     fn clear(&self, scope: &Scope) {
@@ -287,7 +321,9 @@ impl Actor for NamespaceWatcher {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.with.health.beat(Part::Watcher);
-        ctx.run_interval(HEARTBEAT, |watcher, _| watcher.with.health.beat(Part::Watcher));
+        ctx.run_interval(HEARTBEAT, |watcher, _| {
+            watcher.with.health.beat(Part::Watcher)
+        });
         self.arrange(ctx);
     }
 }
@@ -310,8 +346,14 @@ impl Handler<Probed> for NamespaceWatcher {
     type Result = ();
 
     fn handle(&mut self, probed: Probed, ctx: &mut Self::Context) {
-        if self.rights == (Rights::Asked { round: probed.round }) {
-            self.rights = Rights::Known { everywhere: probed.everywhere };
+        if self.rights
+            == (Rights::Asked {
+                round: probed.round,
+            })
+        {
+            self.rights = Rights::Known {
+                everywhere: probed.everywhere,
+            };
             self.arrange(ctx);
         }
     }
@@ -322,7 +364,11 @@ impl Handler<Listed> for NamespaceWatcher {
 
     /// Once every kind is there, all resources of the scope are told at once: no pass sees half a store.
     fn handle(&mut self, listed: Listed, _: &mut Self::Context) {
-        let Some((name, running)) = self.running.iter_mut().find(|(_, running)| running.life == listed.life) else {
+        let Some((name, running)) = self
+            .running
+            .iter_mut()
+            .find(|(_, running)| running.life == listed.life)
+        else {
             return;
         };
         running.listed.insert(listed.plural);

@@ -21,10 +21,14 @@ pub enum NamespaceSet {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadNamespaces {
     /// A name that no namespace can have.
-    #[error("\"{0}\" is no name of a namespace: write lower-case letters, digits and -, separated by commas")]
+    #[error(
+        "\"{0}\" is no name of a namespace: write lower-case letters, digits and -, separated by commas"
+    )]
     Name(String),
     /// All namespaces and single ones at the same time.
-    #[error("{ALL} stands for all namespaces and cannot be mixed with single ones: write one or the other")]
+    #[error(
+        "{ALL} stands for all namespaces and cannot be mixed with single ones: write one or the other"
+    )]
     Mixed,
 }
 
@@ -33,7 +37,11 @@ impl NamespaceSet {
     ///
     /// An empty list means all, as an option that is not set does.
     pub fn parse(text: &str, own: &str) -> Result<Self, BadNamespaces> {
-        let names: BTreeSet<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        let names: BTreeSet<&str> = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .collect();
         if names.is_empty() || (names.len() == 1 && names.contains(ALL)) {
             return Ok(Self::All);
         }
@@ -42,9 +50,17 @@ impl NamespaceSet {
         }
         let named = |name: &str| {
             let name = if name == OWN { own } else { name };
-            if is_label(name) { Ok(name.to_owned()) } else { Err(BadNamespaces::Name(name.to_owned())) }
+            if is_label(name) {
+                Ok(name.to_owned())
+            } else {
+                Err(BadNamespaces::Name(name.to_owned()))
+            }
         };
-        names.into_iter().map(named).collect::<Result<_, _>>().map(Self::These)
+        names
+            .into_iter()
+            .map(named)
+            .collect::<Result<_, _>>()
+            .map(Self::These)
     }
 }
 
@@ -130,7 +146,10 @@ mod tests {
         let mixed = parse("a,JOSDK_ALL_NAMESPACES").unwrap_err();
         assert_eq!(mixed, BadNamespaces::Mixed);
         let name = parse("a, Team_B").unwrap_err();
-        assert!(name.to_string().contains("\"Team_B\"") && name.to_string().contains("commas"), "{name}");
+        assert!(
+            name.to_string().contains("\"Team_B\"") && name.to_string().contains("commas"),
+            "{name}"
+        );
         for bad in ["-a", "a-", "a.b", &"x".repeat(64)] {
             assert!(parse(bad).is_err(), "{bad}");
         }

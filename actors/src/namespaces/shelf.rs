@@ -8,7 +8,8 @@ use crate::supervisor::Sighting;
 use operator_core::name::{Key, Kind};
 
 /// Selects what belongs to the JobManagers of both deployment modes.
-const JOB_MANAGERS: &str = "component=jobmanager,type in (flink-native-kubernetes,flink-standalone-kubernetes)";
+const JOB_MANAGERS: &str =
+    "component=jobmanager,type in (flink-native-kubernetes,flink-standalone-kubernetes)";
 
 /// The part of the stores that one watch fills.
 pub(super) trait Shelf: Clone + Send + Sync + 'static {
@@ -40,11 +41,19 @@ pub(super) struct Place {
 
 impl Place {
     fn of(meta: &SlimMeta, cluster: &str) -> Self {
-        Self { namespace: meta.namespace.clone(), cluster: cluster.to_owned(), name: meta.name.clone() }
+        Self {
+            namespace: meta.namespace.clone(),
+            cluster: cluster.to_owned(),
+            name: meta.name.clone(),
+        }
     }
 
     fn owner(&self) -> Key {
-        Key { kind: Kind::FlinkDeployment, namespace: self.namespace.clone(), name: self.cluster.clone() }
+        Key {
+            kind: Kind::FlinkDeployment,
+            namespace: self.namespace.clone(),
+            name: self.cluster.clone(),
+        }
     }
 
     fn wake_owner(&self) -> Sighting {
@@ -99,7 +108,9 @@ impl Shelf for Resources {
     fn put(&self, object: SlimResource) -> Option<Sighting> {
         let key = object.key(Kind::FlinkDeployment);
         let wake = match self.0.resource(&key) {
-            Some(old) if old.metadata.resource_version == object.metadata.resource_version => return None,
+            Some(old) if old.metadata.resource_version == object.metadata.resource_version => {
+                return None;
+            }
             Some(old) if same_but_for_status(&old.metadata, &object.metadata) => Wake::Touched,
             Some(_) | None => Wake::Edited,
         };
@@ -109,7 +120,9 @@ impl Shelf for Resources {
 
     fn remove(&self, place: &Place) -> Option<Sighting> {
         let key = place.owner();
-        self.0.remove_resource(&key).then_some(Sighting::Vanished(key))
+        self.0
+            .remove_resource(&key)
+            .then_some(Sighting::Vanished(key))
     }
 
     fn place(object: &SlimResource) -> Place {
@@ -117,7 +130,11 @@ impl Shelf for Resources {
     }
 
     fn places(&self) -> Vec<Place> {
-        let place = |key: Key| Place { namespace: key.namespace, cluster: key.name.clone(), name: key.name };
+        let place = |key: Key| Place {
+            namespace: key.namespace,
+            cluster: key.name.clone(),
+            name: key.name,
+        };
         self.0.keys().into_iter().map(place).collect()
     }
 }
@@ -164,7 +181,11 @@ impl Shelf for Deployments {
     }
 
     fn places(&self) -> Vec<Place> {
-        let place = |(namespace, name): (String, String)| Place { namespace, cluster: name.clone(), name };
+        let place = |(namespace, name): (String, String)| Place {
+            namespace,
+            cluster: name.clone(),
+            name,
+        };
         self.0.deployment_names().into_iter().map(place).collect()
     }
 }
@@ -183,7 +204,11 @@ impl Shelf for Pods {
     fn put(&self, object: SlimPod) -> Option<Sighting> {
         let place = Self::place(&object);
         let facts = object.facts();
-        if self.0.job_managers(&place.namespace, &place.cluster).contains(&facts) {
+        if self
+            .0
+            .job_managers(&place.namespace, &place.cluster)
+            .contains(&facts)
+        {
             return None;
         }
         self.0.put_pod(&place.namespace, &place.cluster, &object);
@@ -191,7 +216,8 @@ impl Shelf for Pods {
     }
 
     fn remove(&self, place: &Place) -> Option<Sighting> {
-        self.0.remove_pod(&place.namespace, &place.cluster, &place.name);
+        self.0
+            .remove_pod(&place.namespace, &place.cluster, &place.name);
         Some(place.wake_owner())
     }
 
@@ -200,7 +226,11 @@ impl Shelf for Pods {
     }
 
     fn places(&self) -> Vec<Place> {
-        let place = |((namespace, cluster), name): ((String, String), String)| Place { namespace, cluster, name };
+        let place = |((namespace, cluster), name): ((String, String), String)| Place {
+            namespace,
+            cluster,
+            name,
+        };
         self.0.pod_names().into_iter().map(place).collect()
     }
 }

@@ -3,8 +3,8 @@
 //! One object that cannot be decoded must not fail the list that it is in.
 
 use crate::slim::SlimMeta;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// A slim type that is watched.
-pub(super) trait Slim: DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static {
+pub(super) trait Slim:
+    DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static
+{
     /// API group.
     const GROUP: &'static str;
     /// API version.
@@ -63,8 +65,8 @@ impl<'de, T: Slim> Deserialize<'de> for Watched<T> {
         // The text is kept first, because a decoder that has failed cannot go on behind the object.
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let mut decoder = serde_json::Deserializer::from_str(text.get());
-        let object: Result<T, String> =
-            serde_path_to_error::deserialize(&mut decoder).map_err(|error| format!("{}: {}", error.path(), error.inner()));
+        let object: Result<T, String> = serde_path_to_error::deserialize(&mut decoder)
+            .map_err(|error| format!("{}: {}", error.path(), error.inner()));
         let bare = match &object {
             Ok(object) => {
                 let meta = object.meta();
@@ -75,10 +77,26 @@ impl<'de, T: Slim> Deserialize<'de> for Watched<T> {
                     resource_version: some(&meta.resource_version),
                 }
             }
-            Err(_) => serde_json::from_str::<Bare>(text.get()).unwrap_or_default().metadata,
+            Err(_) => {
+                serde_json::from_str::<Bare>(text.get())
+                    .unwrap_or_default()
+                    .metadata
+            }
         };
-        let BareMeta { name, namespace, resource_version } = bare;
-        Ok(Self { meta: ObjectMeta { name, namespace, resource_version, ..ObjectMeta::default() }, object })
+        let BareMeta {
+            name,
+            namespace,
+            resource_version,
+        } = bare;
+        Ok(Self {
+            meta: ObjectMeta {
+                name,
+                namespace,
+                resource_version,
+                ..ObjectMeta::default()
+            },
+            object,
+        })
     }
 }
 
@@ -139,6 +157,9 @@ mod tests {
     fn a_spec_of_any_shape_is_kept_as_text() {
         let text = r#"{"metadata":{"name":"a","namespace":"b","managedFields":[{"manager":"x"}]},"spec":{"job": [1.50]}}"#;
         let resource: Watched<SlimResource> = serde_json::from_str(text).unwrap();
-        assert_eq!(resource.object.unwrap().spec.unwrap().get(), r#"{"job": [1.50]}"#);
+        assert_eq!(
+            resource.object.unwrap().spec.unwrap().get(),
+            r#"{"job": [1.50]}"#
+        );
     }
 }

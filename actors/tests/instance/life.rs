@@ -14,18 +14,29 @@ async fn a_deployment_lives_from_creation_to_deletion() {
         println!("{record}");
     }
     println!("STABLE after {stable:?}, {} requests", rig.requests("op"));
-    rig.edit("default", "basic", |object| object["spec"]["job"]["parallelism"] = json!(4));
+    rig.edit("default", "basic", |object| {
+        object["spec"]["job"]["parallelism"] = json!(4)
+    });
     rig.until("upgraded", |rig| {
         let status = &rig.resource("default", "basic").unwrap()["status"];
         status["lifecycleState"] == "STABLE" && status["observedGeneration"] == 2
     })
     .await;
-    rig.edit("default", "basic", |object| object["spec"]["job"]["state"] = json!("suspended"));
+    rig.edit("default", "basic", |object| {
+        object["spec"]["job"]["state"] = json!("suspended")
+    });
     rig.until_state("default", "basic", "SUSPENDED").await;
-    rig.world.api.delete("FlinkDeployment", "default", "basic").unwrap();
-    rig.until("deleted", |rig| rig.resource("default", "basic").is_none()).await;
+    rig.world
+        .api
+        .delete("FlinkDeployment", "default", "basic")
+        .unwrap();
+    rig.until("deleted", |rig| rig.resource("default", "basic").is_none())
+        .await;
     sleep(1).await;
-    assert!(operator.health().actor(&key("default", "basic")).is_none(), "its actor has been retired");
+    assert!(
+        operator.health().actor(&key("default", "basic")).is_none(),
+        "its actor has been retired"
+    );
     assert!(operator.shutdown(Duration::from_secs(5)).await.passes_ended);
 }
 

@@ -33,7 +33,12 @@ pub(crate) struct Start<'a> {
 
 impl<'a> Start<'a> {
     pub(crate) fn named(name: &'a str) -> Self {
-        Self { name, options: &[], watched: None, read: None }
+        Self {
+            name,
+            options: &[],
+            watched: None,
+            read: None,
+        }
     }
 
     pub(crate) fn with(self, options: &'a [(&'a str, &'a str)]) -> Self {
@@ -46,7 +51,11 @@ impl Rig {
     pub(crate) fn new() -> Self {
         tokio::time::pause();
         let crd = serde_json::to_value(&flink_operator_api::crds()[0]).unwrap();
-        Self { world: World::start(Settings::default(), &[crd]), registry: Registry::new(), seed: 0 }
+        Self {
+            world: World::start(Settings::default(), &[crd]),
+            registry: Registry::new(),
+            seed: 0,
+        }
     }
 
     /// Starts an operator.
@@ -56,9 +65,18 @@ impl Rig {
         let clock = Clock::new(WorldClock(self.world.api.clock().clone()));
         let client = self.world.api.client(start.name);
         let transport = self.world.cluster.wire(start.name).transport();
-        let flink = FlinkAccess::new(Way::Pod, transport, through_api_server(client.clone()), clock.clone());
+        let flink = FlinkAccess::new(
+            Way::Pod,
+            transport,
+            through_api_server(client.clone()),
+            clock.clone(),
+        );
         Instance::start(InstanceConfig {
-            identity: Identity { host: start.name.into(), namespace: "default".into(), name: "flink-operator".into() },
+            identity: Identity {
+                host: start.name.into(),
+                namespace: "default".into(),
+                name: "flink-operator".into(),
+            },
             settings: Arc::new(settings(start.options)),
             read_settings: start.read,
             watched: start.watched,
@@ -97,52 +115,79 @@ impl Rig {
     }
 
     pub(crate) fn edit(&self, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) {
-        self.world.api.update("FlinkDeployment", namespace, name, change).unwrap();
+        self.world
+            .api
+            .update("FlinkDeployment", namespace, name, change)
+            .unwrap();
     }
 
     /// Returns the life-cycle state of a FlinkDeployment; empty if there is none.
     pub(crate) fn state(&self, namespace: &str, name: &str) -> String {
         let resource = self.resource(namespace, name).unwrap_or_default();
-        resource["status"]["lifecycleState"].as_str().unwrap_or_default().to_owned()
+        resource["status"]["lifecycleState"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// Waits until something holds, for two minutes at most.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Duration {
-        let waited = self.world.until(Duration::from_secs(120), |_| holds(self)).await;
+        let waited = self
+            .world
+            .until(Duration::from_secs(120), |_| holds(self))
+            .await;
         waited.unwrap_or_else(|late| panic!("not {what} within {:?}: {}", late.0, self.dump()))
     }
 
     pub(crate) async fn until_state(&self, namespace: &str, name: &str, state: &str) -> Duration {
-        self.until(&format!("{namespace}/{name} {state}"), |rig| rig.state(namespace, name) == state).await
+        self.until(&format!("{namespace}/{name} {state}"), |rig| {
+            rig.state(namespace, name) == state
+        })
+        .await
     }
 
     fn dump(&self) -> String {
         let resources = self.world.api.list("FlinkDeployment", "");
-        resources.iter().map(|resource| format!("{:#}\n", resource["status"])).collect()
+        resources
+            .iter()
+            .map(|resource| format!("{:#}\n", resource["status"]))
+            .collect()
     }
 
     /// Counts the requests of an operator so far, watches and lists not counted.
     pub(crate) fn requests(&self, name: &str) -> usize {
         let records = self.world.api.journal_records();
-        let counted = records.iter().filter(|record| record.request.instance == name);
-        counted.filter(|record| !matches!(verb(record).as_str(), "watch" | "list")).count()
+        let counted = records
+            .iter()
+            .filter(|record| record.request.instance == name);
+        counted
+            .filter(|record| !matches!(verb(record).as_str(), "watch" | "list"))
+            .count()
     }
 
     pub(crate) fn metrics(&self) -> String {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text).unwrap();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .unwrap();
         String::from_utf8(text).unwrap()
     }
 }
 
 fn verb(record: &flink_operator_world::api::Record) -> String {
-    format!("{:?}", record.request.verb).to_lowercase().replace("some(", "").replace(')', "")
+    format!("{:?}", record.request.verb)
+        .to_lowercase()
+        .replace("some(", "")
+        .replace(')', "")
 }
 
 pub(crate) fn settings(options: &[(&str, &str)]) -> OperatorSettings {
     let mut base: Configuration = [
         ("kubernetes.operator.reconcile.interval", "15 s"),
-        ("kubernetes.operator.observer.progress-check.interval", "5 s"),
+        (
+            "kubernetes.operator.observer.progress-check.interval",
+            "5 s",
+        ),
     ]
     .into_iter()
     .collect();
@@ -153,7 +198,11 @@ pub(crate) fn settings(options: &[(&str, &str)]) -> OperatorSettings {
 }
 
 pub(crate) fn key(namespace: &str, name: &str) -> Key {
-    Key { kind: Kind::FlinkDeployment, namespace: namespace.into(), name: name.into() }
+    Key {
+        kind: Kind::FlinkDeployment,
+        namespace: namespace.into(),
+        name: name.into(),
+    }
 }
 
 pub(crate) async fn sleep(seconds: u64) {
