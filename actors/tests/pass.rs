@@ -6,6 +6,7 @@ use flink_operator_actors::clock::Clock;
 use flink_operator_actors::events;
 use flink_operator_actors::flink::{FlinkAccess, Way, through_api_server};
 use flink_operator_actors::ids::IdSource;
+use flink_operator_actors::lanes::{Lane, Lanes, Ticket};
 use flink_operator_actors::leadership::Leadership;
 use flink_operator_actors::pass::{self, End, PassReport};
 use flink_operator_actors::shell::{CrdSupport, Shell};
@@ -223,4 +224,40 @@ async fn a_stable_resource_costs_the_api_server_nothing() {
         );
     }
     assert_eq!(bench.requests(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lapse_of_leadership_is_followed_by_another_look() {
+    let mut bench = Bench::new();
+    bench.shell.leadership = Leadership::standby(bench.shell.clock.clone());
+    bench.create(|_| {});
+    let report = bench.pass().await;
+    assert_eq!(report.end, End::NotLeader);
+    let after = report.revisit.and_then(|revisit| revisit.after).unwrap();
+    assert!(after.is_positive() && after <= jiff::SignedDuration::from_secs(10));
+    let until = bench.shell.clock.monotonic() + Duration::from_secs(60);
+    bench.shell.leadership.hold_until(until);
+    assert_ne!(bench.pass().await.end, End::NotLeader);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_waits_for_a_job_manager_lets_others_pass() {
+    let bench = Bench::new();
+    bench.create(|_| {});
+    bench.until_state("STABLE").await;
+    bench.cluster.freeze_job_manager("default", "basic");
+    bench.sync();
+    let lanes = Lanes::new(1);
+    let (shell, key, its_lanes) = (bench.shell.clone(), bench.key.clone(), lanes.clone());
+    let waiting = tokio::spawn(async move {
+        let pass = pass::run(&shell, &key);
+        its_lanes.run(Lane::Change, &Ticket::default(), pass).await
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!waiting.is_finished(), "the JobManager does not answer");
+    let ticket = Ticket::default();
+    let other = lanes.run(Lane::Change, &ticket, async {});
+    let other = tokio::time::timeout(Duration::from_millis(100), other).await;
+    assert!(other.is_ok(), "it got its turn");
+    assert!(waiting.await.unwrap().took > Duration::from_secs(1));
 }
