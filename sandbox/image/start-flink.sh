@@ -1,6 +1,8 @@
 #!/bin/bash
 # start-flink.sh KIND [arguments]: becomes one Flink process.
 set -u
+# The first process of a container does not hear signals it has no handler for.
+trap 'exit 143' TERM
 
 kind=${1:?start-flink.sh needs a kind of process}
 shift
@@ -94,7 +96,7 @@ memory=${FLINK_TM_JVM_MEM_OPTS:-}
 dynamic=
 if [[ $kind != kubernetes-taskmanager || -z $memory ]]; then
   tools=$FLINK_BIN_DIR/bash-java-utils.jar:$(printf '%s:' "$FLINK_LIB_DIR"/flink-dist*.jar "$FLINK_LIB_DIR"/log4j-*.jar)
-  answer=$("$java" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -cp "$tools" \
+  answer=$("$java" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$tools" \
     "$package.runtime.util.bash.BashJavaUtils" $resources --configDir "$FLINK_CONF_DIR" "$@" 2>&1)
   results=$(sed -n 's/^.*BASH_JAVA_UTILS_EXEC_RESULT://p' <<<"$answer")
   memory=$(sed -n 1p <<<"$results")
@@ -115,6 +117,12 @@ fi
 # A person waits for the start, nobody for the last bit of throughput.
 [[ $options == *-XX:+Use*GC* ]] || options+=" -XX:+UseSerialGC"
 [[ $options == *TieredCompilation* || $options == *TieredStopAtLevel* ]] || options+=" -XX:TieredStopAtLevel=1"
+
+# Classes that were prepared when the image was made; a JVM that cannot use them goes on without.
+archive=$FLINK_HOME/share/classes.jsa
+[[ -f $archive ]] && options+=" -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:cds=off"
+# A JobManager that asks for its own resource manager a moment too early waits for this long, ten seconds by default.
+[[ $role == jobmanager && $configuration != *cluster.registration.error-delay* ]] && dynamic+=" -Dcluster.registration.error-delay=500ms"
 
 logging=$FLINK_CONF_DIR/log4j-console.properties
 [[ -f $logging ]] || logging=$FLINK_HOME/share/log4j-console.properties

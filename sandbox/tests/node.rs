@@ -50,7 +50,7 @@ async fn a_pod_sees_what_it_asked_for(sandbox: &Sandbox) {
         .await;
     let script = "echo ip=$IP key=$KEY a=$X_a limit=$LIMIT twice=$TWICE; cat /config/renamed/b; echo; ls /config; cat /sub; echo;
         cat /labels; hostname; pwd; stat -Lc %a /keys/password; echo \"$@\"; echo $$$$ is the first;
-        test -s /var/run/secrets/kubernetes.io/serviceaccount/token && echo token; touch /data/x /usr/private && echo writable";
+        test -s /var/run/secrets/kubernetes.io/serviceaccount/token && echo token; grep SigBlk /proc/self/status; touch /data/x /usr/private && echo writable";
     let env = json!([
         { "name": "IP", "valueFrom": { "fieldRef": { "fieldPath": "status.podIP" } } },
         { "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "password" } } },
@@ -81,7 +81,7 @@ async fn a_pod_sees_what_it_asked_for(sandbox: &Sandbox) {
     let ip = status["podIP"].as_str().unwrap();
     let expected = format!(
         "ip={ip} key=secret a=1 limit=64 twice=secretsecret\n2\nrenamed\n2\napp=\"x\"\np\n/work/here\n400\n\
-         secretsecret $(NONE)\n1 is the first\ntoken\nwritable\n"
+         secretsecret $(NONE)\n1 is the first\ntoken\nSigBlk:\t0000000000000000\nwritable\n"
     );
     assert_eq!(scene.log("p", 0), expected);
     assert!(

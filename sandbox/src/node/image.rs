@@ -34,16 +34,24 @@ pub(super) struct Images {
     cache: Cache,
     progress: Progress,
     mapped: BTreeMap<String, PathBuf>,
+    /// `flink-sandbox` itself, which becomes a container.
+    program: PathBuf,
     java_home: Option<PathBuf>,
 }
 
 impl Images {
     /// `mapped` comes before what the node knows itself.
-    pub(super) fn new(cache: Cache, progress: Progress, mapped: BTreeMap<String, PathBuf>) -> Self {
+    pub(super) fn new(
+        cache: Cache,
+        progress: Progress,
+        mapped: BTreeMap<String, PathBuf>,
+        program: PathBuf,
+    ) -> Self {
         Self {
             cache,
             progress,
             mapped,
+            program,
             java_home: java_home(),
         }
     }
@@ -69,8 +77,13 @@ impl Images {
                 PLAIN.join(", ")
             ));
         };
-        let layers = flink::layers(&self.cache, release, &self.progress).await;
-        let layers = layers.map_err(|error| format!("failed to pull image {name:?}: {error:#}"))?;
+        let image = self.flink(release).await;
+        image.map_err(|error| format!("failed to pull image {name:?}: {error:#}"))
+    }
+
+    /// Makes the image of a Flink release, downloading and compiling what it needs.
+    pub(super) async fn flink(&self, release: Release) -> anyhow::Result<Image> {
+        let layers = flink::layers(&self.cache, release, &self.progress).await?;
         let mut image = self.image(
             layers,
             vec![ENTRY_POINT.to_owned()],
@@ -81,6 +94,10 @@ impl Images {
             .set("PATH", format!("{FLINK_HOME}/bin:{SYSTEM_PATH}"));
         image.environment.set("FLINK_HOME", FLINK_HOME);
         image.directory = PathBuf::from(FLINK_HOME);
+        let archive =
+            flink::class_archive(&self.cache, release, &image, &self.program, &self.progress)
+                .await?;
+        image.layers.splice(0..0, archive);
         Ok(image)
     }
 
@@ -166,6 +183,7 @@ mod tests {
             Cache::at(directory.join("cache")),
             Progress::silent(),
             mapped,
+            "/nowhere".into(),
         )
     }
 

@@ -73,6 +73,7 @@ impl Node {
                 config.cache.clone(),
                 config.progress.clone(),
                 config.images.clone(),
+                config.launcher.binary().to_path_buf(),
             ),
             keepers: Keepers::new(config.launcher.clone()),
             config,

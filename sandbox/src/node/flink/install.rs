@@ -1,5 +1,6 @@
 //! Downloads Flink distributions into the cache.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::process::Command;
 use super::release::Release;
 use super::run;
 use crate::cache::Cache;
+use crate::node::image::Images;
 use crate::prerequisites::{self, Prerequisite};
 use crate::progress::{Progress, Step};
 
@@ -18,13 +20,14 @@ const MEGABYTE: u64 = 1_000_000;
 /// What is needed of a distribution.
 const PARTS: [&str; 4] = ["lib", "opt", "plugins", "bin"];
 
-/// Downloads a Flink distribution unless it is there, and makes the image that pods see.
+/// Makes the image of a Flink release unless it is there, which downloads the distribution.
 ///
-/// `version` is a release such as `1.20.5`, or `1.20` for its newest.
+/// `version` is a release such as `1.20.5`, or `1.20` for its newest. To be called by `flink-sandbox` itself, which
+/// runs itself to record what Flink loads.
 pub async fn install_flink(cache: &Cache, version: &str, progress: &Progress) -> Result<()> {
-    super::layers(cache, version.parse()?, progress)
-        .await
-        .map(drop)
+    let program = std::env::current_exe().context("cannot tell which program this is")?;
+    let images = Images::new(cache.clone(), progress.clone(), BTreeMap::new(), program);
+    images.flink(version.parse()?).await.map(drop)
 }
 
 /// Returns the directory that has the distribution at `opt/flink`, downloading it if needed.

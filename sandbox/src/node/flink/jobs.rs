@@ -15,7 +15,7 @@ use crate::prerequisites::{self, Prerequisite};
 const HOME: &str = "opt/flink";
 
 /// Executable files: place in the image and content.
-const SCRIPTS: [(&str, &str); 4] = [
+const SCRIPTS: [(&str, &str); 5] = [
     (
         "docker-entrypoint.sh",
         include_str!("../../../image/docker-entrypoint.sh"),
@@ -27,6 +27,10 @@ const SCRIPTS: [(&str, &str); 4] = [
     (
         "opt/flink/bin/kubernetes-taskmanager.sh",
         include_str!("../../../image/kubernetes-taskmanager.sh"),
+    ),
+    (
+        "opt/flink/bin/record-classes.sh",
+        include_str!("../../../image/record-classes.sh"),
     ),
     (
         "opt/flink/bin/start-flink.sh",

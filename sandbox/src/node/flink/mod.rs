@@ -1,5 +1,6 @@
 //! Flink as images: a distribution from the package registry, with scripts and jobs of ours.
 
+mod archive;
 mod install;
 mod jobs;
 mod release;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
+pub(super) use archive::class_archive;
 pub use install::install_flink;
 pub use release::Release;
 

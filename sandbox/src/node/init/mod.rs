@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::SigSet;
 use nix::unistd::{Pid, getpid};
 
 pub(super) use keeper::exit_code;
@@ -36,6 +37,10 @@ pub const START_FAILED: i32 = 128;
 
 /// Runs the task in the file `spec`; the process ends with it.
 pub fn pod_init(spec: &Path) -> Result<Infallible> {
+    // The keeper blocks signals in order to read them, and what is blocked is inherited.
+    SigSet::empty()
+        .thread_set_mask()
+        .context("cannot unblock signals")?;
     let text = fs::read(spec).with_context(|| format!("cannot read {}", spec.display()))?;
     let task: InitSpec = serde_json::from_slice(&text)
         .with_context(|| format!("{} is no pod-init task", spec.display()))?;
@@ -72,7 +77,7 @@ fn fail(file: std::io::Result<fs::File>, error: &anyhow::Error) -> ! {
 
 /// Replaces this process by a command; returns only the reason why it could not.
 ///
-/// Through the standard library, which also gives the signal mask and SIGPIPE back their defaults.
+/// Through the standard library, which also gives SIGPIPE back its default.
 fn launch(command: &CommandSpec) -> anyhow::Error {
     match prepare(command) {
         Ok(mut prepared) => {
