@@ -1,0 +1,61 @@
+//! A play: a world in virtual time with whole operators in it, and what a test does to both.
+
+mod operator;
+mod resource;
+
+pub use operator::{ELECTION, Operator};
+pub use resource::{NAME, NAMESPACE, application, highly_available};
+
+use std::future::Future;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use flink_operator_world::cluster::{Late, Settings, World};
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Runs a play in a runtime of its own, whose time is virtual.
+pub fn in_virtual_time<F: Future>(play: F) -> F::Output {
+    let runtime = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without threads needs nothing")
+    });
+    runtime.block_on(play)
+}
+
+/// Starts a world that has our own CRD.
+pub fn world() -> World {
+    World::start(Settings::default(), &[our_crd()])
+}
+
+/// Gives the CRD that the operator ships.
+pub fn our_crd() -> Value {
+    // Rendering it takes longer than playing a plan.
+    static CRD: LazyLock<Value> = LazyLock::new(|| {
+        serde_json::to_value(&flink_operator_api::crds()[0]).expect("a CRD is JSON")
+    });
+    CRD.clone()
+}
+
+/// Lets virtual time pass.
+pub async fn pass(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// Lets time pass until something holds. Looks rarely: a look costs more than a second of the world.
+pub async fn until(world: &World, limit: Duration, holds: impl Fn(&World) -> bool) -> Result<(), Late> {
+    let start = Instant::now();
+    while !holds(world) {
+        if start.elapsed() >= limit {
+            return Err(Late(limit));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
