@@ -74,7 +74,7 @@ impl ConfigWatcher {
             match read {
                 Ok(Ok(Ok(read))) => watcher.take(read),
                 Ok(Ok(Err(_))) => {
-                    watcher.report(Some("reading the files panicked; this is a bug".to_owned()))
+                    watcher.report(Some("reading the files panicked; this is a bug".to_owned()));
                 }
                 Ok(Err(_)) | Err(_) => ctx.stop(),
             }
@@ -112,12 +112,13 @@ impl ConfigWatcher {
         if before == problem {
             return;
         }
-        match &problem {
-            Some(error) => tracing::error!(
+        if let Some(error) = &problem {
+            tracing::error!(
                 error,
                 "configuration cannot be read; the last good one stays in force"
-            ),
-            None => tracing::info!("configuration can be read again"),
+            );
+        } else {
+            tracing::info!("configuration can be read again");
         }
         self.health.configuration(problem);
     }

@@ -307,7 +307,7 @@ impl LeaderElector {
         match look {
             Look::Written { lease, .. } if !written => self.write_release(&lease, ctx),
             Look::Seen(lease) if !written && is_held_by(&lease, &self.election) => {
-                self.write_release(&lease, ctx)
+                self.write_release(&lease, ctx);
             }
             Look::Outrun | Look::Failed(_) if !written => self.ask(Request::Look, ctx),
             // Done, or not ours any more; failing that, others wait until it expires.

@@ -176,7 +176,7 @@ impl Supervisor {
     fn stopped(&mut self, key: Key, incarnation: u64, ctx: &mut Context<Self>) {
         match self.children.remove(&key) {
             Some(Child::Living(life)) if life.incarnation == incarnation => {
-                self.crashed(key, &life, ctx)
+                self.crashed(key, &life, ctx);
             }
             Some(Child::Retiring { life, again }) if life.incarnation == incarnation => {
                 match self.mode {
@@ -261,7 +261,7 @@ impl Actor for Supervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.health.beat(Part::Supervisor);
         ctx.run_interval(HEARTBEAT, |supervisor, _| {
-            supervisor.health.beat(Part::Supervisor)
+            supervisor.health.beat(Part::Supervisor);
         });
     }
 }
@@ -346,7 +346,7 @@ impl Handler<CutOff> for Supervisor {
         for child in self.children.values() {
             match child {
                 Child::Living(life) | Child::Retiring { life, .. } => {
-                    life.address.do_send(Order::Cut)
+                    life.address.do_send(Order::Cut);
                 }
                 Child::Waiting | Child::Resting { .. } => {}
             }

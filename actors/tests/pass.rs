@@ -250,7 +250,7 @@ async fn a_pass_that_waits_for_a_job_manager_lets_others_pass() {
     let lanes = Lanes::new(1);
     let (shell, key, its_lanes) = (bench.shell.clone(), bench.key.clone(), lanes.clone());
     let waiting = tokio::spawn(async move {
-        let pass = pass::run(&shell, &key);
+        let pass = Box::pin(pass::run(&shell, &key));
         its_lanes.run(Lane::Change, &Ticket::default(), pass).await
     });
     tokio::time::sleep(Duration::from_millis(500)).await;

@@ -93,8 +93,10 @@ impl<S: Shelf> Watch<S> {
             Some(namespace) => Api::namespaced(self.context.client.clone(), namespace),
             None => Api::all(self.context.client.clone()),
         };
-        let mut config = watcher::Config::default();
-        config.label_selector = S::selector(self.context.selector.as_deref());
+        let config = watcher::Config {
+            label_selector: S::selector(self.context.selector.as_deref()),
+            ..watcher::Config::default()
+        };
         let delays = Delays::new(ERRORS).spread(self.context.jitter.clone());
         let mut events = pin!(watcher(api, config).backoff(delays));
         let relist = Instant::now() + self.context.jitter.spread(self.context.relist);
@@ -292,8 +294,8 @@ fn describe<S: Shelf>(namespace: &str, name: &str) -> String {
 /// Returns the HTTP status of an error, if there is one, and its innermost cause, which says most.
 fn explain(error: &watcher::Error) -> (Option<u16>, String) {
     let status = match error {
-        watcher::Error::WatchError(status) => Some(status),
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        watcher::Error::WatchError(status)
+        | watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status),
         watcher::Error::InitialListFailed(_)

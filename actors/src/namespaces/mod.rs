@@ -205,7 +205,7 @@ impl NamespaceWatcher {
         };
         tracing::info!(scope = name, "watching");
         self.with.health.of_watch(&name, |watch| {
-            *watch = crate::health::WatchHealth::default()
+            *watch = crate::health::WatchHealth::default();
         });
         let stores = &self.with.stores;
         let watches = vec![
@@ -322,7 +322,7 @@ impl Actor for NamespaceWatcher {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.with.health.beat(Part::Watcher);
         ctx.run_interval(HEARTBEAT, |watcher, _| {
-            watcher.with.health.beat(Part::Watcher)
+            watcher.with.health.beat(Part::Watcher);
         });
         self.arrange(ctx);
     }

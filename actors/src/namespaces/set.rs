@@ -48,7 +48,7 @@ impl NamespaceSet {
         if names.contains(ALL) {
             return Err(BadNamespaces::Mixed);
         }
-        let named = |name: &str| {
+        let checked = |name: &str| {
             let name = if name == OWN { own } else { name };
             if is_label(name) {
                 Ok(name.to_owned())
@@ -58,7 +58,7 @@ impl NamespaceSet {
         };
         names
             .into_iter()
-            .map(named)
+            .map(checked)
             .collect::<Result<_, _>>()
             .map(Self::These)
     }

@@ -96,8 +96,10 @@ impl ResourceActor {
     fn wake(&mut self, wake: Wake, ctx: &mut Context<Self>) {
         let store = self.store();
         let echo = wake.may_be_echo() && store == Store::Echo;
-        // What failed or met a conflict is tried again in its time; a change of the status alone is no reason to hurry.
-        let ignored = echo || (wake == Wake::Touched && self.pace.is_backing_off());
+        // What failed or met a conflict is tried again in its time: a change of the status alone is no reason to hurry.
+        // One that is older than our last write is our own.
+        let patient = store == Store::Behind || self.pace.is_backing_off();
+        let ignored = echo || (wake == Wake::Touched && patient);
         match &mut self.activity {
             Activity::Idle if ignored => {}
             Activity::Idle => self.begin(wake.lane(), ctx),
@@ -114,7 +116,7 @@ impl ResourceActor {
                 }
             }
             Activity::CatchingUp { then } => {
-                if !ignored && !(wake == Wake::Touched && store == Store::Behind) {
+                if !ignored {
                     let lane = match then {
                         Then::Now(lane) => wake.lane().max(*lane),
                         Then::Later(..) => wake.lane(),
@@ -413,7 +415,7 @@ impl Handler<Order> for ResourceActor {
         match (order, &self.activity) {
             (Order::Wake(wake), _) => self.wake(wake, ctx),
             (Order::Retire, Activity::Idle | Activity::CatchingUp { .. }) | (Order::Cut, _) => {
-                ctx.stop()
+                ctx.stop();
             }
             (Order::Retire, Activity::Busy { .. } | Activity::Draining) => {
                 self.activity = Activity::Draining;

@@ -32,10 +32,10 @@ impl Written {
         let Some(written) = &self.0 else {
             return Store::News;
         };
-        let Some(stored) = stores.resource(key) else {
+        let Some(shown) = stores.resource(key) else {
             return Store::News;
         };
-        match order(&stored.metadata.resource_version, written.as_str()) {
+        match order(&shown.metadata.resource_version, written.as_str()) {
             Some(Ordering::Less) => Store::Behind,
             Some(Ordering::Equal) => Store::Echo,
             Some(Ordering::Greater) | None => Store::News,
