@@ -60,8 +60,14 @@ fn a_suspended_job_leaves_nothing_and_comes_back() {
         until_so(&world, "SUSPENDED", |world| lifecycle(world) == "SUSPENDED").await;
         assert!(world.api.list("Deployment", NAMESPACE).is_empty());
         let left: Vec<_> = world.api.list("ConfigMap", NAMESPACE);
-        let left: Vec<_> = left.iter().filter_map(|map| map["metadata"]["name"].as_str()).collect();
-        assert!(left.iter().all(|name| !name.starts_with("basic-")), "{left:?}");
+        let left: Vec<_> = left
+            .iter()
+            .filter_map(|map| map["metadata"]["name"].as_str())
+            .collect();
+        assert!(
+            left.iter().all(|name| !name.starts_with("basic-")),
+            "{left:?}"
+        );
         edit(&world, |spec| spec["job"]["state"] = json!("running"));
         until_stable(&world).await;
     });
@@ -75,7 +81,10 @@ fn a_lost_stateless_cluster_is_recovered() {
         world.api.create(application()).unwrap();
         until_stable(&world).await;
         world.api.delete("Deployment", NAMESPACE, NAME).unwrap();
-        until_so(&world, "recovered", |world| told(world, "RecoverDeployment") && world.cluster.runs().len() == 2).await;
+        until_so(&world, "recovered", |world| {
+            told(world, "RecoverDeployment") && world.cluster.runs().len() == 2
+        })
+        .await;
         until_stable(&world).await;
     });
 }
@@ -87,7 +96,10 @@ fn a_deletion_leaves_nothing_of_the_resource() {
         let _operator = Operator::start(&world, "op-1");
         world.api.create(application()).unwrap();
         until_stable(&world).await;
-        world.api.delete("FlinkDeployment", NAMESPACE, NAME).unwrap();
+        world
+            .api
+            .delete("FlinkDeployment", NAMESPACE, NAME)
+            .unwrap();
         until_so(&world, "gone", |world| resource(world).is_none()).await;
         assert!(world.api.list("Pod", NAMESPACE).is_empty());
         let verdict = world.verdict(|instance| instance.starts_with("op"), None);
@@ -101,7 +113,10 @@ fn another_operator_goes_on_where_one_was_killed() {
         let world = world();
         let first = Operator::start(&world, "op-1");
         world.api.create(application()).unwrap();
-        until_so(&world, "begun", |world| world.api.get("Deployment", NAMESPACE, NAME).is_some()).await;
+        until_so(&world, "begun", |world| {
+            world.api.get("Deployment", NAMESPACE, NAME).is_some()
+        })
+        .await;
         first.crash();
         let _second = Operator::start(&world, "op-2");
         until_stable(&world).await;

@@ -19,27 +19,44 @@ fn resource(world: &World) -> Option<Value> {
 
 fn lifecycle(world: &World) -> String {
     resource(world).map_or_else(String::new, |found| {
-        found["status"]["lifecycleState"].as_str().unwrap_or_default().to_owned()
+        found["status"]["lifecycleState"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     })
 }
 
 /// Returns the reason of a condition.
 fn reason(world: &World, type_: &str) -> String {
     let found = resource(world).unwrap_or_default();
-    let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
-    let condition = conditions.iter().find(|condition| condition["type"] == type_);
-    condition.and_then(|condition| condition["reason"].as_str()).unwrap_or_default().to_owned()
+    let conditions = found["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let condition = conditions
+        .iter()
+        .find(|condition| condition["type"] == type_);
+    condition
+        .and_then(|condition| condition["reason"].as_str())
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Lets time pass until something holds; the status is shown if it never does.
 async fn until_so(world: &World, what: &str, holds: impl Fn(&World) -> bool) {
     let late = until(world, Duration::from_secs(180), holds).await;
-    assert!(late.is_ok(), "never {what}: {:#}", resource(world).unwrap_or_default()["status"]);
+    assert!(
+        late.is_ok(),
+        "never {what}: {:#}",
+        resource(world).unwrap_or_default()["status"]
+    );
 }
 
 async fn until_stable(world: &World) {
     until_so(world, "STABLE at the newest generation", |world| {
-        let Some(found) = resource(world) else { return false };
+        let Some(found) = resource(world) else {
+            return false;
+        };
         found["status"]["lifecycleState"] == "STABLE"
             && found["status"]["observedGeneration"] == found["metadata"]["generation"]
     })
@@ -47,10 +64,19 @@ async fn until_stable(world: &World) {
 }
 
 fn edit(world: &World, change: impl FnOnce(&mut Value)) {
-    world.api.update("FlinkDeployment", NAMESPACE, NAME, |found| change(&mut found["spec"])).unwrap();
+    world
+        .api
+        .update("FlinkDeployment", NAMESPACE, NAME, |found| {
+            change(&mut found["spec"])
+        })
+        .unwrap();
 }
 
 /// Says whether an event with this reason was told about the resource.
 fn told(world: &World, reason: &str) -> bool {
-    world.api.list("Event", NAMESPACE).iter().any(|event| event["reason"] == reason)
+    world
+        .api
+        .list("Event", NAMESPACE)
+        .iter()
+        .any(|event| event["reason"] == reason)
 }

@@ -18,7 +18,10 @@ fn a_stateful_edit_waits_while_the_job_runs_on() {
         world.api.create(stateful()).unwrap();
         until_stable(&world).await;
         edit(&world, |spec| spec["job"]["parallelism"] = json!(4));
-        until_so(&world, "waiting", |world| reason(world, "Progressing") == "StatefulUpgradeNotAvailable").await;
+        until_so(&world, "waiting", |world| {
+            reason(world, "Progressing") == "StatefulUpgradeNotAvailable"
+        })
+        .await;
         pass(60.0).await;
         assert_eq!(world.cluster.runs().len(), 1);
         assert_eq!(lifecycle(&world), "STABLE");
@@ -34,7 +37,10 @@ fn a_start_from_a_savepoint_waits_before_anything_is_created() {
         let mut resource = application();
         resource["spec"]["job"]["initialSavepointPath"] = json!("file:///sp/1");
         world.api.create(resource).unwrap();
-        until_so(&world, "waiting", |world| reason(world, "Progressing") == "StatefulUpgradeNotAvailable").await;
+        until_so(&world, "waiting", |world| {
+            reason(world, "Progressing") == "StatefulUpgradeNotAvailable"
+        })
+        .await;
         pass(60.0).await;
         assert!(world.api.list("Deployment", NAMESPACE).is_empty());
     });
@@ -48,7 +54,10 @@ fn session_clusters_say_that_they_are_not_carried_out() {
         let mut resource = application();
         resource["spec"].as_object_mut().unwrap().remove("job");
         world.api.create(resource).unwrap();
-        until_so(&world, "said", |world| reason(world, "Progressing") == "NotSupported").await;
+        until_so(&world, "said", |world| {
+            reason(world, "Progressing") == "NotSupported"
+        })
+        .await;
     });
 }
 
@@ -60,10 +69,18 @@ fn a_lost_cluster_with_high_availability_waits_and_keeps_its_data() {
         world.api.create(highly_available()).unwrap();
         until_stable(&world).await;
         world.api.delete("Deployment", NAMESPACE, NAME).unwrap();
-        until_so(&world, "waiting", |world| reason(world, "Progressing") == "JobManagerMissing").await;
+        until_so(&world, "waiting", |world| {
+            reason(world, "Progressing") == "JobManagerMissing"
+        })
+        .await;
         pass(60.0).await;
         assert_eq!(world.cluster.runs().len(), 1);
-        assert!(world.api.get("ConfigMap", NAMESPACE, "basic-cluster-config-map").is_some());
+        assert!(
+            world
+                .api
+                .get("ConfigMap", NAMESPACE, "basic-cluster-config-map")
+                .is_some()
+        );
     });
 }
 
@@ -80,11 +97,17 @@ fn somebody_elses_service_is_named_and_left_alone() {
         });
         world.api.create(service).unwrap();
         world.api.create(application()).unwrap();
-        until_so(&world, "named", |world| reason(world, "Degraded") == "NameTaken").await;
+        until_so(&world, "named", |world| {
+            reason(world, "Degraded") == "NameTaken"
+        })
+        .await;
         pass(30.0).await;
         assert!(world.api.get("Service", NAMESPACE, "basic-rest").is_some());
         assert!(world.api.list("Deployment", NAMESPACE).is_empty());
-        world.api.delete("Service", NAMESPACE, "basic-rest").unwrap();
+        world
+            .api
+            .delete("Service", NAMESPACE, "basic-rest")
+            .unwrap();
         until_stable(&world).await;
     });
 }

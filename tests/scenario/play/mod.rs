@@ -49,7 +49,11 @@ pub async fn pass(seconds: f64) {
 }
 
 /// Lets time pass until something holds. Looks rarely: a look costs more than a second of the world.
-pub async fn until(world: &World, limit: Duration, holds: impl Fn(&World) -> bool) -> Result<(), Late> {
+pub async fn until(
+    world: &World,
+    limit: Duration,
+    holds: impl Fn(&World) -> bool,
+) -> Result<(), Late> {
     let start = Instant::now();
     while !holds(world) {
         if start.elapsed() >= limit {

@@ -19,7 +19,10 @@ const OPTIONS: [(&str, &str); 1] = [("kubernetes.operator.reconcile.interval", "
 /// Lets operators hold an election.
 pub const ELECTION: [(&str, &str); 2] = [
     ("kubernetes.operator.leader-election.enabled", "true"),
-    ("kubernetes.operator.leader-election.lease-name", "flink-operator-lease"),
+    (
+        "kubernetes.operator.leader-election.lease-name",
+        "flink-operator-lease",
+    ),
 ];
 /// How often everything is listed again; rare, so that plays see what watches alone do.
 const RELIST: Duration = Duration::from_secs(600);
@@ -44,9 +47,15 @@ impl Operator {
         let direct = world.cluster.wire(name).transport();
         let base: Configuration = OPTIONS.iter().chain(options).copied().collect();
         // Instances draw other identities than their like, and the same in every run.
-        let seed = name.bytes().fold(0, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let seed = name.bytes().fold(0, |seed: u64, byte| {
+            seed.wrapping_mul(31).wrapping_add(u64::from(byte))
+        });
         let instance = Instance::start(InstanceConfig {
-            identity: Identity { host: name.to_owned(), namespace: "default".into(), name: "flink-operator".into() },
+            identity: Identity {
+                host: name.to_owned(),
+                namespace: "default".into(),
+                name: "flink-operator".into(),
+            },
             settings: Arc::new(OperatorSettings::new(base, HostFiles::default())),
             read_settings: None,
             watched: None,
@@ -60,7 +69,11 @@ impl Operator {
             relist: RELIST,
         });
         let instance = instance.expect("the options of plays are valid");
-        Self { world: world.clone(), name: name.to_owned(), instance }
+        Self {
+            world: world.clone(),
+            name: name.to_owned(),
+            instance,
+        }
     }
 
     /// Ends the operator as kill -9 does: nothing that is on its line gets through any more.
