@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -60,6 +61,8 @@ impl Problem {
 pub(super) struct Sources {
     client: Client,
     namespace: String,
+    /// In which version each object was read last; `None` if it was not there.
+    seen: Arc<Mutex<BTreeMap<String, Option<String>>>>,
 }
 
 impl Sources {
@@ -67,6 +70,7 @@ impl Sources {
         Self {
             client,
             namespace: namespace.to_owned(),
+            seen: Arc::default(),
         }
     }
 
@@ -76,20 +80,23 @@ impl Sources {
         what: &Reference,
         optional: bool,
     ) -> Result<Option<Data>, Problem> {
-        let found = match what {
-            Reference::ConfigMap(name) => self
-                .api::<ConfigMap>()
-                .get_opt(name)
-                .await
-                .map(|found| found.map(config_map_data)),
-            Reference::Secret(name) => self
-                .api::<Secret>()
-                .get_opt(name)
-                .await
-                .map(|found| found.map(secret_data)),
-        };
+        let found =
+            match what {
+                Reference::ConfigMap(name) => {
+                    self.api::<ConfigMap>().get_opt(name).await.map(|found| {
+                        found.map(|object| (object.resource_version(), config_map_data(object)))
+                    })
+                }
+                Reference::Secret(name) => self.api::<Secret>().get_opt(name).await.map(|found| {
+                    found.map(|object| (object.resource_version(), secret_data(object)))
+                }),
+            };
+        if let Ok(found) = &found {
+            let version = found.as_ref().and_then(|(version, _)| version.clone());
+            self.seen().insert(what.to_string(), version);
+        }
         match found {
-            Ok(Some(data)) => Ok(Some(data)),
+            Ok(Some((_, data))) => Ok(Some(data)),
             Ok(None) if optional => Ok(None),
             Ok(None) => Err(Problem::Missing {
                 what: what.clone(),
@@ -101,17 +108,20 @@ impl Sources {
         }
     }
 
-    /// Waits until it is worth trying again.
+    /// Waits until it is worth trying again, which it is at once if the object came in the meantime.
     pub(super) async fn changed(&self, problem: &Problem) {
         match problem {
-            Problem::Missing {
-                what: Reference::ConfigMap(name),
-                ..
-            } => next_version(self.api::<ConfigMap>(), name).await,
-            Problem::Missing {
-                what: Reference::Secret(name),
-                ..
-            } => next_version(self.api::<Secret>(), name).await,
+            Problem::Missing { what, .. } => {
+                let before = self.seen().get(&what.to_string()).cloned().flatten();
+                match what {
+                    Reference::ConfigMap(name) => {
+                        other_version(self.api::<ConfigMap>(), name, before).await;
+                    }
+                    Reference::Secret(name) => {
+                        other_version(self.api::<Secret>(), name, before).await;
+                    }
+                }
+            }
             Problem::Refused { .. } => tokio::time::sleep(AFTER_ERROR).await,
             Problem::Unsupported { .. } => std::future::pending().await,
         }
@@ -159,6 +169,10 @@ impl Sources {
             .ok_or_else(|| refused("the answer has none".to_owned()))
     }
 
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<String, Option<String>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn api<K>(&self) -> Api<K>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
@@ -168,19 +182,17 @@ impl Sources {
     }
 }
 
-/// Waits until the object is there in another version than now.
-async fn next_version<K>(api: Api<K>, name: &str)
+/// Waits until the object is there in another version than the one that was read.
+async fn other_version<K>(api: Api<K>, name: &str, before: Option<String>)
 where
     K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
     K::DynamicType: Default,
 {
-    let version = |object: Option<&K>| object.and_then(ResourceExt::resource_version);
-    let before = version(api.get_opt(name).await.ok().flatten().as_ref());
     let mut sightings = pin!(watcher::watch_object(api, name).default_backoff());
     while let Some(sighting) = sightings.next().await {
         // Errors are retried by the watch, with a pause.
         if let Ok(Some(object)) = sighting
-            && version(Some(&object)) != before
+            && object.resource_version() != before
         {
             return;
         }
@@ -211,4 +223,65 @@ fn secret_data(object: Secret) -> Data {
         .flatten()
         .map(|(key, bytes)| (key, bytes.0))
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// An API server on which the ConfigMap `late` comes right after it was asked for in vain.
+    fn client() -> Client {
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let path = request.uri().path();
+            let (status, answer) = if !path.ends_with("/late") {
+                let map = json!({ "metadata": { "name": "late", "resourceVersion": "7" } });
+                (
+                    200,
+                    json!({ "metadata": { "resourceVersion": "7" }, "items": [map] }),
+                )
+            } else if asked.swap(true, Ordering::Relaxed) {
+                (
+                    200,
+                    json!({ "metadata": { "name": "late", "resourceVersion": "7" }, "data": { "a": "1" } }),
+                )
+            } else {
+                (
+                    404,
+                    json!({ "kind": "Status", "status": "Failure", "reason": "NotFound", "message": "late", "code": 404 }),
+                )
+            };
+            let answer = Response::builder()
+                .status(status)
+                .body(Body::from(answer.to_string().into_bytes()));
+            async move { Ok::<_, Infallible>(answer.unwrap()) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_came_before_the_wait_ends_it() {
+        let sources = Sources::new(client(), "default");
+        let late = Reference::ConfigMap("late".to_owned());
+        let problem = sources.read(&late, false).await.unwrap_err();
+        assert!(problem.message().contains("not found"), "{problem:?}");
+        let waited = timeout(Duration::from_secs(60), sources.changed(&problem)).await;
+        waited.expect("what is there now was not there when it was read");
+        assert!(sources.read(&late, false).await.unwrap().is_some());
+        let missing = Problem::Missing {
+            what: late,
+            message: "has no key".to_owned(),
+        };
+        let waited = timeout(Duration::from_secs(60), sources.changed(&missing)).await;
+        waited.expect_err("the version that was read lacks the key, and there is no other");
+    }
 }
