@@ -42,7 +42,11 @@ pub(in crate::node) async fn class_archive(
     program: &Path,
     progress: &Progress,
 ) -> Result<Option<PathBuf>> {
-    let key = format!("{release}-{}-{}", jobs::fingerprint(), java_version(image));
+    let key = format!(
+        "{release}-{}-{}",
+        jobs::recording_fingerprint(),
+        java_version(image)
+    );
     let fill = |directory: PathBuf| async move {
         let step = progress.begin(
             format!("record the classes of Flink {release}"),

@@ -1,6 +1,7 @@
 //! The part of the Flink image that the distribution lacks: start scripts of ours, and jobs to run.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +16,7 @@ use crate::prerequisites::{self, Prerequisite};
 const HOME: &str = "opt/flink";
 
 /// Executable files: place in the image and content.
-const SCRIPTS: [(&str, &str); 5] = [
+const SCRIPTS: [(&str, &str); 4] = [
     (
         "docker-entrypoint.sh",
         include_str!("../../../image/docker-entrypoint.sh"),
@@ -27,10 +28,6 @@ const SCRIPTS: [(&str, &str); 5] = [
     (
         "opt/flink/bin/kubernetes-taskmanager.sh",
         include_str!("../../../image/kubernetes-taskmanager.sh"),
-    ),
-    (
-        "opt/flink/bin/record-classes.sh",
-        include_str!("../../../image/record-classes.sh"),
     ),
     (
         "opt/flink/bin/start-flink.sh",
@@ -78,18 +75,32 @@ const JARS: [(&str, &str); 4] = [
     ("opt/flink/usrlib/sandbox-jobs.jar", "sandbox.jobs.Job"),
 ];
 
+/// Records the classes that Flink loads.
+const RECORDER: (&str, &str) = (
+    "opt/flink/bin/record-classes.sh",
+    include_str!("../../../image/record-classes.sh"),
+);
+
 /// Names the content of this part: another content, another name.
 pub(super) fn fingerprint() -> String {
-    use std::hash::{DefaultHasher, Hash, Hasher};
+    hash(&(SCRIPTS, RECORDER, LOGGING, SOURCES, JARS))
+}
+
+/// Names the way in which classes are recorded.
+pub(super) fn recording_fingerprint() -> String {
+    hash(&RECORDER)
+}
+
+fn hash(content: &impl Hash) -> String {
     let mut hasher = DefaultHasher::new();
-    (SCRIPTS, LOGGING, SOURCES, JARS).hash(&mut hasher);
+    content.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
 /// Makes this part of the image in an empty directory; `distribution` is the other part.
 pub(super) async fn fill(directory: PathBuf, distribution: &Path, release: Release) -> Result<()> {
     prerequisites::check(&[Prerequisite::Jdk]).await?;
-    for (place, content) in SCRIPTS {
+    for (place, content) in SCRIPTS.into_iter().chain([RECORDER]) {
         write(&directory.join(place), content)?;
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(directory.join(place), executable)
