@@ -77,7 +77,8 @@ impl Images {
                 PLAIN.join(", ")
             ));
         };
-        let image = self.flink(release).await;
+        // Boxed because it is large, and waited for by every container.
+        let image = Box::pin(self.flink(release)).await;
         image.map_err(|error| format!("failed to pull image {name:?}: {error:#}"))
     }
 
