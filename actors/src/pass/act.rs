@@ -487,7 +487,7 @@ impl Acting<'_> {
                 crate::leadership::NotLeader::Stopping => Denied::Stopping,
             })
         });
-        match job_manager.cancel(id, &permit).await {
+        match crate::lanes::aside(job_manager.cancel(id, &permit)).await {
             Ok(()) => Outcome::Done(Receipt::Nothing),
             Err(error) if error.is_surely_not_applied() => Outcome::Refused(flink::why(&error)),
             Err(error) => Outcome::Unknown(flink::why(&error)),
