@@ -1,125 +1,161 @@
-//! One job's life: creation, edits, suspension, loss, deletion.
+//! The life of a job that keeps no state.
 
-use super::*;
 use serde_json::json;
 
-fn job_id(world: &World) -> Value {
-    resource(world).unwrap()["status"]["jobStatus"]["jobId"].clone()
-}
+use crate::play::{NAME, Operator, application, pass};
+use crate::scene::{Scene, is_at, scene, uid};
 
 #[test]
-fn a_deployment_is_stable_within_seconds_and_its_job_is_the_only_one() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_stable(&world).await;
-        assert_eq!(world.cluster.runs().len(), 1);
-        assert_eq!(reason(&world, "Ready"), "JobRunning");
+fn a_new_resource_gets_a_cluster_and_becomes_stable() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        for (kind, name) in [("Service", "basic"), ("Service", "basic-rest"), ("ConfigMap", "flink-config-basic")] {
+            let child = scene.get(kind, name).unwrap_or_else(|| panic!("{kind} {name} is missing"));
+            assert_eq!(child["metadata"]["ownerReferences"][0]["uid"], scene.deployment(), "{kind} {name}");
+        }
+        let deployment = scene.get("Deployment", NAME).unwrap();
+        assert_eq!(deployment["metadata"]["ownerReferences"][0]["uid"], scene.resource()["metadata"]["uid"]);
+        assert_eq!(scene.condition("Ready")["status"], "True");
+        assert_eq!(scene.status()["jobManagerDeploymentStatus"], "READY");
+        assert_eq!(scene.status()["taskManager"], json!({ "labelSelector": "component=taskmanager,app=basic", "replicas": 1 }));
+        assert_eq!(scene.events("Submit").len(), 1);
+        scene
     });
 }
 
 #[test]
-fn an_edit_ends_the_old_job_before_the_new_one_starts() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_stable(&world).await;
-        let old = job_id(&world);
-        edit(&world, |spec| spec["job"]["parallelism"] = json!(4));
-        until_stable(&world).await;
-        assert_ne!(job_id(&world), old);
-        let verdict = world.verdict(|instance| instance.starts_with("op"), None);
-        assert!(verdict.violations.is_empty(), "{}", verdict.complaint());
+fn an_edit_without_state_replaces_the_cluster_and_the_job() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        let (job, deployment) = (scene.status()["jobStatus"]["jobId"].clone(), scene.deployment());
+        scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
+        scene.until_state("STABLE").await;
+        assert_ne!(scene.deployment(), deployment);
+        assert_ne!(scene.status()["jobStatus"]["jobId"], job);
+        assert_eq!(scene.status()["taskManager"]["replicas"], 2);
+        assert_eq!(scene.events("SpecChanged").len(), 1);
+        let runs = scene.world.cluster.runs();
+        assert_eq!(runs.len(), 2);
+        assert_eq!(runs[0].ended.unwrap().1, flink_operator_oracle::history::End::Canceled, "Flink closes sources and sinks");
+        scene
     });
 }
 
 #[test]
-fn a_restart_nonce_starts_the_job_again() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_stable(&world).await;
-        let old = job_id(&world);
-        edit(&world, |spec| spec["restartNonce"] = json!(1));
-        until_stable(&world).await;
-        assert_ne!(job_id(&world), old);
+fn an_edit_during_an_upgrade_is_taken_up_by_the_same_upgrade() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
+        scene.until("being ended", |scene| scene.status()["operation"]["kind"] == "End").await;
+        scene.edit(|spec| spec["job"]["parallelism"] = json!(6));
+        scene.until_state("STABLE").await;
+        assert_eq!(scene.status()["taskManager"]["replicas"], 3);
+        assert_eq!(scene.world.cluster.runs().len(), 2, "the spec in between never ran");
+        scene
     });
 }
 
 #[test]
-fn a_suspended_job_leaves_nothing_and_comes_back() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(highly_available()).unwrap();
-        until_stable(&world).await;
-        edit(&world, |spec| spec["job"]["state"] = json!("suspended"));
-        until_so(&world, "SUSPENDED", |world| lifecycle(world) == "SUSPENDED").await;
-        assert!(world.api.list("Deployment", NAMESPACE).is_empty());
-        let left: Vec<_> = world.api.list("ConfigMap", NAMESPACE);
-        let left: Vec<_> = left
-            .iter()
-            .filter_map(|map| map["metadata"]["name"].as_str())
-            .collect();
-        assert!(
-            left.iter().all(|name| !name.starts_with("basic-")),
-            "{left:?}"
-        );
-        edit(&world, |spec| spec["job"]["state"] = json!("running"));
-        until_stable(&world).await;
+fn an_edit_during_the_start_is_carried_out_after_it() {
+    scene(async |scene| {
+        scene.create(application());
+        scene.until("deployed", |scene| scene.get("Deployment", NAME).is_some()).await;
+        scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
+        scene.until_state("STABLE").await;
+        assert_eq!(scene.status()["taskManager"]["replicas"], 2);
+        scene
     });
 }
 
 #[test]
-fn a_lost_stateless_cluster_is_recovered() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_stable(&world).await;
-        world.api.delete("Deployment", NAMESPACE, NAME).unwrap();
-        until_so(&world, "recovered", |world| {
-            told(world, "RecoverDeployment") && world.cluster.runs().len() == 2
-        })
-        .await;
-        until_stable(&world).await;
+fn a_suspended_job_leaves_nothing_behind_and_can_be_resumed() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        scene.edit(|spec| spec["job"]["state"] = json!("suspended"));
+        scene.until_state("SUSPENDED").await;
+        assert_eq!((scene.pods(), scene.deployment()), (0, String::new()));
+        assert!(scene.get("ConfigMap", "flink-config-basic").is_none());
+        assert_eq!(scene.condition("Suspended")["status"], "True");
+        assert_eq!(scene.status()["taskManager"]["replicas"], 0);
+        scene.edit(|spec| spec["job"]["state"] = json!("running"));
+        scene.until_state("STABLE").await;
+        assert_eq!(scene.condition("Suspended")["status"], "False");
+        scene
     });
 }
 
 #[test]
-fn a_deletion_leaves_nothing_of_the_resource() {
-    in_virtual_time(async {
-        let world = world();
-        let _operator = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_stable(&world).await;
-        world
-            .api
-            .delete("FlinkDeployment", NAMESPACE, NAME)
-            .unwrap();
-        until_so(&world, "gone", |world| resource(world).is_none()).await;
-        assert!(world.api.list("Pod", NAMESPACE).is_empty());
-        let verdict = world.verdict(|instance| instance.starts_with("op"), None);
-        assert!(verdict.violations.is_empty(), "{}", verdict.complaint());
+fn a_resource_created_as_suspended_waits_for_its_state_to_change() {
+    scene(async |scene| {
+        let mut resource = application();
+        resource["spec"]["job"]["state"] = json!("suspended");
+        scene.create(resource);
+        scene.until("waiting", |scene| scene.has_reason("Progressing", "Suspended")).await;
+        scene.stays(120.0, "undeployed", |scene| scene.deployment().is_empty()).await;
+        scene.edit(|spec| spec["job"]["state"] = json!("running"));
+        scene.until_state("STABLE").await;
+        scene
     });
 }
 
 #[test]
-fn another_operator_goes_on_where_one_was_killed() {
-    in_virtual_time(async {
-        let world = world();
-        let first = Operator::start(&world, "op-1");
-        world.api.create(application()).unwrap();
-        until_so(&world, "begun", |world| {
-            world.api.get("Deployment", NAMESPACE, NAME).is_some()
-        })
-        .await;
-        first.crash();
-        let _second = Operator::start(&world, "op-2");
-        until_stable(&world).await;
-        assert_eq!(world.cluster.runs().len(), 1);
+fn another_restart_nonce_restarts_the_job() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        let deployment = scene.deployment();
+        scene.edit(|spec| spec["restartNonce"] = json!(7));
+        scene.until_state("STABLE").await;
+        assert_ne!(scene.deployment(), deployment);
+        scene
+    });
+}
+
+#[test]
+fn a_change_that_does_not_concern_the_cluster_causes_no_action() {
+    scene(async |scene| {
+        scene.run(application()).await;
+        pass(5.0).await;
+        let (deployment, mark) = (scene.deployment(), scene.mark());
+        scene.edit(|spec| spec["flinkConfiguration"]["kubernetes.operator.job.upgrade.ignore-pending-savepoint"] = json!("true"));
+        scene.until_state("STABLE").await;
+        pass(60.0).await;
+        assert_eq!(scene.deployment(), deployment);
+        assert_eq!(scene.writes_since(mark), ["update flinkdeployments/status default/basic"]);
+        scene
+    });
+}
+
+#[test]
+fn two_resources_of_one_name_in_two_namespaces_do_not_touch_each_other() {
+    scene(async |scene| {
+        scene.world.api.create_namespace("other");
+        let mut other = application();
+        other["metadata"]["namespace"] = json!("other");
+        scene.create(other);
+        scene.run(application()).await;
+        let theirs = |scene: &Scene| scene.world.api.get("FlinkDeployment", "other", NAME).unwrap_or_default();
+        scene.until("both stable", |scene| is_at(&theirs(scene), "STABLE")).await;
+        let deployment = uid(scene.world.api.get("Deployment", "other", NAME));
+        scene.edit(|spec| spec["restartNonce"] = json!(1));
+        scene.until_state("STABLE").await;
+        scene.delete();
+        scene.until("gone", |scene| scene.resource().is_null()).await;
+        assert_eq!(uid(scene.world.api.get("Deployment", "other", NAME)), deployment);
+        assert!(is_at(&theirs(&scene), "STABLE"));
+        scene
+    });
+}
+
+#[test]
+fn a_restarted_operator_changes_nothing_about_stable_resources() {
+    scene(async |mut scene| {
+        scene.run(application()).await;
+        pass(5.0).await;
+        scene.operator.take().unwrap().crash();
+        let mark = scene.mark();
+        scene.operator = Some(Operator::start(&scene.world, "op-2"));
+        pass(120.0).await;
+        assert_eq!(scene.writes_since(mark), [""; 0]);
+        scene
     });
 }
