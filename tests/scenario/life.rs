@@ -9,15 +9,31 @@ use crate::scene::{Scene, is_at, scene, uid};
 fn a_new_resource_gets_a_cluster_and_becomes_stable() {
     scene(async |scene| {
         scene.run(application()).await;
-        for (kind, name) in [("Service", "basic"), ("Service", "basic-rest"), ("ConfigMap", "flink-config-basic")] {
-            let child = scene.get(kind, name).unwrap_or_else(|| panic!("{kind} {name} is missing"));
-            assert_eq!(child["metadata"]["ownerReferences"][0]["uid"], scene.deployment(), "{kind} {name}");
+        for (kind, name) in [
+            ("Service", "basic"),
+            ("Service", "basic-rest"),
+            ("ConfigMap", "flink-config-basic"),
+        ] {
+            let child = scene
+                .get(kind, name)
+                .unwrap_or_else(|| panic!("{kind} {name} is missing"));
+            assert_eq!(
+                child["metadata"]["ownerReferences"][0]["uid"],
+                scene.deployment(),
+                "{kind} {name}"
+            );
         }
         let deployment = scene.get("Deployment", NAME).unwrap();
-        assert_eq!(deployment["metadata"]["ownerReferences"][0]["uid"], scene.resource()["metadata"]["uid"]);
+        assert_eq!(
+            deployment["metadata"]["ownerReferences"][0]["uid"],
+            scene.resource()["metadata"]["uid"]
+        );
         assert_eq!(scene.condition("Ready")["status"], "True");
         assert_eq!(scene.status()["jobManagerDeploymentStatus"], "READY");
-        assert_eq!(scene.status()["taskManager"], json!({ "labelSelector": "component=taskmanager,app=basic", "replicas": 1 }));
+        assert_eq!(
+            scene.status()["taskManager"],
+            json!({ "labelSelector": "component=taskmanager,app=basic", "replicas": 1 })
+        );
         assert_eq!(scene.events("Submit").len(), 1);
         scene
     });
@@ -27,7 +43,10 @@ fn a_new_resource_gets_a_cluster_and_becomes_stable() {
 fn an_edit_without_state_replaces_the_cluster_and_the_job() {
     scene(async |scene| {
         scene.run(application()).await;
-        let (job, deployment) = (scene.status()["jobStatus"]["jobId"].clone(), scene.deployment());
+        let (job, deployment) = (
+            scene.status()["jobStatus"]["jobId"].clone(),
+            scene.deployment(),
+        );
         scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
         scene.until_state("STABLE").await;
         assert_ne!(scene.deployment(), deployment);
@@ -36,7 +55,11 @@ fn an_edit_without_state_replaces_the_cluster_and_the_job() {
         assert_eq!(scene.events("SpecChanged").len(), 1);
         let runs = scene.world.cluster.runs();
         assert_eq!(runs.len(), 2);
-        assert_eq!(runs[0].ended.unwrap().1, flink_operator_oracle::history::End::Canceled, "Flink closes sources and sinks");
+        assert_eq!(
+            runs[0].ended.unwrap().1,
+            flink_operator_oracle::history::End::Canceled,
+            "Flink closes sources and sinks"
+        );
         scene
     });
 }
@@ -46,11 +69,19 @@ fn an_edit_during_an_upgrade_is_taken_up_by_the_same_upgrade() {
     scene(async |scene| {
         scene.run(application()).await;
         scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
-        scene.until("being ended", |scene| scene.status()["operation"]["kind"] == "End").await;
+        scene
+            .until("being ended", |scene| {
+                scene.status()["operation"]["kind"] == "End"
+            })
+            .await;
         scene.edit(|spec| spec["job"]["parallelism"] = json!(6));
         scene.until_state("STABLE").await;
         assert_eq!(scene.status()["taskManager"]["replicas"], 3);
-        assert_eq!(scene.world.cluster.runs().len(), 2, "the spec in between never ran");
+        assert_eq!(
+            scene.world.cluster.runs().len(),
+            2,
+            "the spec in between never ran"
+        );
         scene
     });
 }
@@ -59,7 +90,9 @@ fn an_edit_during_an_upgrade_is_taken_up_by_the_same_upgrade() {
 fn an_edit_during_the_start_is_carried_out_after_it() {
     scene(async |scene| {
         scene.create(application());
-        scene.until("deployed", |scene| scene.get("Deployment", NAME).is_some()).await;
+        scene
+            .until("deployed", |scene| scene.get("Deployment", NAME).is_some())
+            .await;
         scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
         scene.until_state("STABLE").await;
         assert_eq!(scene.status()["taskManager"]["replicas"], 2);
@@ -90,8 +123,14 @@ fn a_resource_created_as_suspended_waits_for_its_state_to_change() {
         let mut resource = application();
         resource["spec"]["job"]["state"] = json!("suspended");
         scene.create(resource);
-        scene.until("waiting", |scene| scene.has_reason("Progressing", "Suspended")).await;
-        scene.stays(120.0, "undeployed", |scene| scene.deployment().is_empty()).await;
+        scene
+            .until("waiting", |scene| {
+                scene.has_reason("Progressing", "Suspended")
+            })
+            .await;
+        scene
+            .stays(120.0, "undeployed", |scene| scene.deployment().is_empty())
+            .await;
         scene.edit(|spec| spec["job"]["state"] = json!("running"));
         scene.until_state("STABLE").await;
         scene
@@ -116,11 +155,17 @@ fn a_change_that_does_not_concern_the_cluster_causes_no_action() {
         scene.run(application()).await;
         pass(5.0).await;
         let (deployment, mark) = (scene.deployment(), scene.mark());
-        scene.edit(|spec| spec["flinkConfiguration"]["kubernetes.operator.job.upgrade.ignore-pending-savepoint"] = json!("true"));
+        scene.edit(|spec| {
+            spec["flinkConfiguration"]["kubernetes.operator.job.upgrade.ignore-pending-savepoint"] =
+                json!("true")
+        });
         scene.until_state("STABLE").await;
         pass(60.0).await;
         assert_eq!(scene.deployment(), deployment);
-        assert_eq!(scene.writes_since(mark), ["update flinkdeployments/status default/basic"]);
+        assert_eq!(
+            scene.writes_since(mark),
+            ["update flinkdeployments/status default/basic"]
+        );
         scene
     });
 }
@@ -133,14 +178,27 @@ fn two_resources_of_one_name_in_two_namespaces_do_not_touch_each_other() {
         other["metadata"]["namespace"] = json!("other");
         scene.create(other);
         scene.run(application()).await;
-        let theirs = |scene: &Scene| scene.world.api.get("FlinkDeployment", "other", NAME).unwrap_or_default();
-        scene.until("both stable", |scene| is_at(&theirs(scene), "STABLE")).await;
+        let theirs = |scene: &Scene| {
+            scene
+                .world
+                .api
+                .get("FlinkDeployment", "other", NAME)
+                .unwrap_or_default()
+        };
+        scene
+            .until("both stable", |scene| is_at(&theirs(scene), "STABLE"))
+            .await;
         let deployment = uid(scene.world.api.get("Deployment", "other", NAME));
         scene.edit(|spec| spec["restartNonce"] = json!(1));
         scene.until_state("STABLE").await;
         scene.delete();
-        scene.until("gone", |scene| scene.resource().is_null()).await;
-        assert_eq!(uid(scene.world.api.get("Deployment", "other", NAME)), deployment);
+        scene
+            .until("gone", |scene| scene.resource().is_null())
+            .await;
+        assert_eq!(
+            uid(scene.world.api.get("Deployment", "other", NAME)),
+            deployment
+        );
         assert!(is_at(&theirs(&scene), "STABLE"));
         scene
     });

@@ -1,0 +1,53 @@
+//! The proof by faults: every way in which a change can be disturbed once, and random mixtures.
+//!
+//! A sweep plays one change of one resource without faults, counts what the operator writes and what
+//! it is told, and then plays it again for each of these moments with one fault at it. After each
+//! play the world is left alone; it must come to where the change leads, be silent then, and the
+//! oracle must have nothing to say about the whole history.
+//!
+//! A failing plan is named like `create/crash-after-5` and told step by step when it is replayed
+//! alone: `PLAN=create/crash-after-5 cargo test --test simulation one_plan -- --nocapture`.
+
+mod plan;
+#[path = "../scenario/play/mod.rs"]
+mod play;
+mod stage;
+mod sweep;
+mod sweeps;
+
+use sweep::Expected;
+
+/// Makes one test of each sweep, with the number of its moments: writes, and events of watches.
+macro_rules! sweeps {
+    ($($name:ident: $writes:literal writes, $events:literal events;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                sweep::run(&sweeps::$name(), &Expected { writes: $writes, events: $events });
+            }
+        )+
+
+        /// Plays the plan that the environment names, and tells what happened.
+        #[test]
+        fn one_plan() {
+            let Ok(name) = std::env::var("PLAN") else { return };
+            let all = [$((stringify!($name), sweeps::$name as fn() -> sweep::Sweep),)+];
+            sweep::replay(&name, &all);
+        }
+    };
+}
+
+sweeps! {
+    create: 14 writes, 14 events;
+    create_with_ha: 14 writes, 14 events;
+    edit: 14 writes, 14 events;
+    edit_with_ha: 14 writes, 14 events;
+    suspend: 14 writes, 14 events;
+    suspend_with_ha: 14 writes, 14 events;
+    resume: 14 writes, 14 events;
+    resume_with_ha: 14 writes, 14 events;
+    delete: 14 writes, 14 events;
+    delete_with_ha: 14 writes, 14 events;
+    job_manager_lost: 14 writes, 14 events;
+    job_manager_lost_with_ha: 14 writes, 14 events;
+}

@@ -1,0 +1,181 @@
+//! The changes that are swept.
+
+use flink_operator_oracle::history::Goal;
+use flink_operator_world::cluster::World;
+use serde_json::{Value, json};
+
+use crate::play::{NAME, NAMESPACE, application, highly_available};
+use crate::sweep::{Before, Sweep};
+
+fn sweep(
+    name: &'static str,
+    resource: fn() -> Value,
+    before: Before,
+    change: fn(&World),
+    goal: Goal,
+) -> Sweep {
+    Sweep {
+        name,
+        resource,
+        before,
+        change,
+        goal,
+    }
+}
+
+/// The user creates a resource.
+pub fn create() -> Sweep {
+    sweep(
+        "create",
+        application,
+        Before::Nothing,
+        |world| create_it(world, application()),
+        Goal::Running,
+    )
+}
+
+pub fn create_with_ha() -> Sweep {
+    let change = |world: &World| create_it(world, highly_available());
+    sweep(
+        "create_with_ha",
+        highly_available,
+        Before::Nothing,
+        change,
+        Goal::Running,
+    )
+}
+
+/// The user edits a spec that keeps no state.
+pub fn edit() -> Sweep {
+    sweep("edit", application, Before::Stable, scale, Goal::Running)
+}
+
+pub fn edit_with_ha() -> Sweep {
+    sweep(
+        "edit_with_ha",
+        highly_available,
+        Before::Stable,
+        scale,
+        Goal::Running,
+    )
+}
+
+/// The user suspends a job.
+pub fn suspend() -> Sweep {
+    sweep(
+        "suspend",
+        application,
+        Before::Stable,
+        |world| set_state(world, "suspended"),
+        Goal::Suspended,
+    )
+}
+
+pub fn suspend_with_ha() -> Sweep {
+    let change = |world: &World| set_state(world, "suspended");
+    sweep(
+        "suspend_with_ha",
+        highly_available,
+        Before::Stable,
+        change,
+        Goal::Suspended,
+    )
+}
+
+/// The user resumes a suspended job.
+pub fn resume() -> Sweep {
+    sweep(
+        "resume",
+        application,
+        Before::Suspended,
+        |world| set_state(world, "running"),
+        Goal::Running,
+    )
+}
+
+pub fn resume_with_ha() -> Sweep {
+    let change = |world: &World| set_state(world, "running");
+    sweep(
+        "resume_with_ha",
+        highly_available,
+        Before::Suspended,
+        change,
+        Goal::Running,
+    )
+}
+
+/// The user deletes a resource whose job runs.
+pub fn delete() -> Sweep {
+    sweep("delete", application, Before::Stable, delete_it, Goal::Gone)
+}
+
+pub fn delete_with_ha() -> Sweep {
+    sweep(
+        "delete_with_ha",
+        highly_available,
+        Before::Stable,
+        delete_it,
+        Goal::Gone,
+    )
+}
+
+/// Somebody deletes the JobManager Deployment of a running job.
+pub fn job_manager_lost() -> Sweep {
+    sweep(
+        "job_manager_lost",
+        application,
+        Before::Stable,
+        lose_job_manager,
+        Goal::Running,
+    )
+}
+
+/// The same with high availability: recovery from its data is not there yet, and nothing else may be done.
+pub fn job_manager_lost_with_ha() -> Sweep {
+    let goal = Goal::Waiting("JobManagerMissing".to_owned());
+    sweep(
+        "job_manager_lost_with_ha",
+        highly_available,
+        Before::Stable,
+        lose_job_manager,
+        goal,
+    )
+}
+
+pub fn create_it(world: &World, resource: Value) {
+    world
+        .api
+        .create(resource)
+        .expect("the resource is valid and new");
+}
+
+pub fn set_state(world: &World, state: &str) {
+    edit_it(world, |spec| spec["job"]["state"] = json!(state));
+}
+
+fn scale(world: &World) {
+    edit_it(world, |spec| spec["job"]["parallelism"] = json!(4));
+}
+
+fn edit_it(world: &World, change: impl FnOnce(&mut Value)) {
+    let edited = world
+        .api
+        .update("FlinkDeployment", NAMESPACE, NAME, |resource| {
+            change(&mut resource["spec"])
+        });
+    edited.expect("the resource is there");
+}
+
+fn delete_it(world: &World) {
+    world
+        .api
+        .delete("FlinkDeployment", NAMESPACE, NAME)
+        .expect("the resource is there");
+}
+
+fn lose_job_manager(world: &World) {
+    world
+        .api
+        .delete("Deployment", NAMESPACE, NAME)
+        .expect("the Deployment is there");
+}
