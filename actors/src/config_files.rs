@@ -54,7 +54,7 @@ impl ConfigFiles {
         let base = directory("FLINK_CONF_DIR", self.base.as_deref())?;
         let overriding = directory("CONF_OVERRIDE_DIR", self.overriding.as_deref())?;
         // Which other files belong to it is in the configuration itself.
-        let bare = OperatorSettings::read(&base, &overriding, HostFiles::default())?;
+        let alone = OperatorSettings::read(&base, &overriding, HostFiles::default())?;
         let host_files = HostFiles {
             logging: self
                 .base
@@ -64,7 +64,7 @@ impl ConfigFiles {
                 .hadoop
                 .as_deref()
                 .map_or_else(|| Ok(BTreeMap::new()), |path| texts(path, &HADOOP))?,
-            by_path: HostFiles::wanted(bare.base())
+            by_path: HostFiles::wanted(alone.base())
                 .into_iter()
                 .filter_map(|path| match bytes(Path::new(&path)) {
                     Ok(Some(content)) => Some(Ok((path, content))),
@@ -74,7 +74,7 @@ impl ConfigFiles {
                 })
                 .collect::<Result<_, _>>()?,
         };
-        Ok(OperatorSettings::new(bare.base().clone(), host_files))
+        Ok(OperatorSettings::new(alone.base().clone(), host_files))
     }
 }
 
@@ -98,11 +98,11 @@ fn directory(variable: &'static str, path: Option<&Path>) -> Result<ConfigDirect
 }
 
 fn texts(directory: &Path, names: &[&str]) -> Result<BTreeMap<String, String>, BadFiles> {
-    let named = |name: &&str| {
+    let read = |name: &&str| {
         let content = text(&directory.join(name)).transpose()?;
         Some(content.map(|content| ((*name).to_owned(), content)))
     };
-    names.iter().filter_map(named).collect()
+    names.iter().filter_map(read).collect()
 }
 
 fn text(path: &Path) -> Result<Option<String>, BadFiles> {

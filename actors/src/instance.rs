@@ -8,18 +8,18 @@ use crate::backoff::Jitter;
 use crate::clock::Clock;
 use crate::config_files::ReadSettings;
 use crate::config_watcher::ConfigWatcher;
-use crate::events::{self, EventSender};
+use crate::events;
 use crate::flink::FlinkAccess;
 use crate::health::Health;
 use crate::ids::IdSource;
 use crate::lanes::Lanes;
 use crate::leader::{LeaderElector, Release, Standing};
 use crate::leadership::Leadership;
-use crate::metrics::{Identity, Metrics, RequestMeter};
+use crate::metrics::{Identity, Metrics};
 use crate::namespaces::{NamespaceSet, NamespaceWatcher, Watching};
 use crate::options::{BadOptions, Options};
 use crate::pass;
-use crate::resource::{Crew, ResourceActor, Work};
+use crate::resource::{Crew, PassEnded, ResourceActor, Work};
 use crate::shell::{CrdSupport, Shell};
 use crate::stores::Stores;
 use crate::supervisor::{CutOff, Drain, Factory, Led, Supervisor};
@@ -114,13 +114,15 @@ impl Instance {
             watched,
             watching,
             acting,
+            flink,
             clock,
+            ids,
             jitter,
+            registry,
             relist,
-            ..
-        } = &config;
-        let mut options = Options::read(settings, &identity.namespace, &identity.host)?;
-        if let Some(watched) = watched {
+        } = config;
+        let mut options = Options::read(&settings, &identity.namespace, &identity.host)?;
+        if let Some(watched) = &watched {
             options.namespaces = watched.clone();
         }
         let leadership = match options.election {
@@ -130,42 +132,47 @@ impl Instance {
         let (crd, stores, tasks) = (CrdSupport::default(), Stores::default(), Tasks::new());
         let health = Health::new(clock.clone(), leadership.clone(), crd.clone());
         let seen = (clock.clone(), health.clone(), stores.clone());
-        let metrics = Metrics::make(&config.registry, identity, &options.metrics, seen)?;
+        let metrics = Metrics::make(&registry, &identity, &options.metrics, seen)?;
         let meter = metrics.request_meter();
         let metrics = metrics.start();
-        let (send_settings, settings) = watch::channel(Arc::clone(settings));
-        let (shell, sender) = shell(&config, (&leadership, &stores, crd), settings, &meter);
-        let events = tasks.spawn(sender.run());
-        let crew = Crew {
-            work: work(shell),
+        let (send_settings, settings) = watch::channel(settings);
+        let api = Api::new(acting.clone(), leadership.clone(), clock.clone());
+        let api = api.metered(Arc::new(meter.clone()));
+        let (sink, sender) = events::queue(api.clone(), clock.clone(), identity.host.clone());
+        let meter: Arc<dyn flink_rest::Meter> = Arc::new(meter);
+        let shell = Shell {
+            api,
+            flink: flink.metered(&meter),
             stores: stores.clone(),
-            lanes: Lanes::new(options.parallelism),
-            tasks: tasks.clone(),
-            health: health.clone(),
+            settings,
             clock: clock.clone(),
-            retry: options.retry,
-            limit: options.limit,
-            counting: metrics.clone().recipient(),
+            ids,
+            leadership: leadership.clone(),
+            events: sink,
+            crd,
         };
+        let events = tasks.spawn(sender.run());
+        let counting = metrics.clone().recipient();
+        let crew = crew(shell, &options, (&tasks, &health), counting);
         let forgotten = metrics.clone().recipient();
         let supervisor =
             Supervisor::new(factory(crew), stores.clone(), health.clone(), forgotten).start();
         let watching = Watching {
-            client: watching.clone(),
+            client: watching,
             stores: stores.clone(),
             health: health.clone(),
             tasks: tasks.clone(),
             clock: clock.clone(),
-            jitter: jitter.clone(),
+            jitter,
             selector: options.selector.clone(),
-            relist: *relist,
+            relist,
         };
         let sightings = supervisor.clone().recipient();
         let watcher =
             NamespaceWatcher::new(watching, options.namespaces.clone(), sightings).start();
-        let config_watcher = read_settings.clone().zip(options.reload).map(|reload| {
+        let config_watcher = read_settings.zip(options.reload).map(|reload| {
             let follow = watched.is_none().then(|| watcher.clone().recipient());
-            let (means, own) = ((health.clone(), tasks.clone()), identity.namespace.clone());
+            let (means, own) = ((health.clone(), tasks.clone()), identity.namespace);
             let told = (supervisor.clone().recipient(), follow);
             ConfigWatcher::new(reload, send_settings, means, told, own).start()
         });
@@ -175,7 +182,7 @@ impl Instance {
                 (clock.clone(), leadership.clone()),
                 (health.clone(), tasks.clone()),
             );
-            LeaderElector::new(election, acting.clone(), means, parts, send_standing).start()
+            LeaderElector::new(election, acting, means, parts, send_standing).start()
         });
         match elector {
             None => supervisor.do_send(Led),
@@ -281,30 +288,24 @@ impl Drop for Instance {
     }
 }
 
-/// Makes what passes act through, and the task that sends their events.
-fn shell(
-    config: &InstanceConfig,
-    (leadership, stores, crd): (&Leadership, &Stores, CrdSupport),
-    settings: watch::Receiver<Arc<OperatorSettings>>,
-    meter: &RequestMeter,
-) -> (Shell, EventSender) {
-    let clock = &config.clock;
-    let api = Api::new(config.acting.clone(), leadership.clone(), clock.clone())
-        .metered(Arc::new(meter.clone()));
-    let (sink, sender) = events::queue(api.clone(), clock.clone(), config.identity.host.clone());
-    let flink_meter: Arc<dyn flink_rest::Meter> = Arc::new(meter.clone());
-    let shell = Shell {
-        api,
-        flink: config.flink.clone().metered(&flink_meter),
-        stores: stores.clone(),
-        settings,
-        clock: clock.clone(),
-        ids: config.ids.clone(),
-        leadership: leadership.clone(),
-        events: sink,
-        crd,
-    };
-    (shell, sender)
+/// Makes what the actors of all resources share.
+fn crew(
+    shell: Shell,
+    options: &Options,
+    (tasks, health): (&Tasks, &Health),
+    counting: Recipient<PassEnded>,
+) -> Crew {
+    Crew {
+        stores: shell.stores.clone(),
+        clock: shell.clock.clone(),
+        work: work(shell),
+        lanes: Lanes::new(options.parallelism),
+        tasks: tasks.clone(),
+        health: health.clone(),
+        retry: options.retry,
+        limit: options.limit,
+        counting,
+    }
 }
 
 /// Makes passes of a shell, each in a span that names its resource.

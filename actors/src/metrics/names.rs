@@ -27,6 +27,7 @@ pub struct Identity {
 
 /// Which metrics are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is an option of its own
 pub struct Switches {
     /// Counts of resources.
     pub resources: bool,

@@ -1,7 +1,7 @@
 //! One watch: what it brings goes to its shelf, what that tells goes to the supervisor.
 
 use super::set::Scope;
-use super::shelf::{Place, Shelf};
+use super::shelf::{Shelf, covered};
 use super::watched::{Slim, Watched};
 use crate::backoff::{Delays, Growth, Jitter};
 use crate::health::{Health, Trouble};
@@ -62,6 +62,7 @@ pub(super) async fn follow<S: Shelf>(shelf: S, context: Context) {
         context,
         listing: Listing::No,
         trouble: false,
+        undecodable: BTreeSet::new(),
     };
     loop {
         watch.once().await;
@@ -77,11 +78,22 @@ enum Listing {
     },
 }
 
-struct Watch<S> {
+struct Watch<S: Shelf> {
     shelf: S,
     context: Context,
     listing: Listing,
     trouble: bool,
+    /// Namespace and name of objects that could not be decoded.
+    undecodable: BTreeSet<(String, String)>,
+}
+
+impl<S: Shelf> Drop for Watch<S> {
+    /// What is watched no more is not complained about.
+    fn drop(&mut self) {
+        for ident in &self.undecodable {
+            self.context.health.decoded(&describe::<S>(ident));
+        }
+    }
 }
 
 impl<S: Shelf> Watch<S> {
@@ -156,42 +168,41 @@ impl<S: Shelf> Watch<S> {
         }
     }
 
-    fn put(&self, watched: Watched<S::Object>) {
-        let (namespace, name) = watched.ident();
-        if !self.context.scope.covers(&namespace) {
+    fn put(&mut self, watched: Watched<S::Object>) {
+        let ident = watched.ident();
+        if !self.context.scope.covers(&ident.0) {
             return;
         }
-        let object = describe::<S>(&namespace, &name);
         match watched.object {
             Ok(slim) => {
-                self.context.health.decoded(&object);
+                self.decoded(&ident);
                 self.tell(self.shelf.put(slim));
             }
             Err(problem) => {
                 // What is known of it stays: an object that cannot be read is not absent.
+                let object = describe::<S>(&ident);
                 if self.context.health.undecodable(&object, &problem) {
-                    tracing::warn!(
-                        object,
-                        problem,
-                        "object cannot be decoded; it is left alone"
-                    );
+                    tracing::warn!(object, problem, "object cannot be decoded; left alone");
                 }
+                self.undecodable.insert(ident);
             }
         }
     }
 
-    fn gone(&self, watched: &Watched<S::Object>) {
-        let (namespace, name) = watched.ident();
-        self.context
-            .health
-            .decoded(&describe::<S>(&namespace, &name));
-        let place = match &watched.object {
-            Ok(object) => Some(S::place(object)),
-            Err(_) => self
-                .shelf
-                .places()
-                .into_iter()
-                .find(|place| place.namespace == namespace && place.name == name),
+    fn decoded(&mut self, ident: &(String, String)) {
+        if self.undecodable.remove(ident) {
+            self.context.health.decoded(&describe::<S>(ident));
+        }
+    }
+
+    fn gone(&mut self, watched: &Watched<S::Object>) {
+        let ident = watched.ident();
+        self.decoded(&ident);
+        let place = if let Ok(object) = &watched.object {
+            Some(S::place(object))
+        } else {
+            let mut places = self.shelf.places().into_iter();
+            places.find(|place| place.namespace == ident.0 && place.name == ident.1)
         };
         if let Some(place) = place.filter(|place| self.context.scope.covers(&place.namespace)) {
             self.tell(self.shelf.remove(&place));
@@ -205,18 +216,12 @@ impl<S: Shelf> Watch<S> {
         };
         self.well();
         if whole {
-            let mut places = self.shelf.places();
-            places.sort_by(|one, other| {
-                (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name))
-            });
-            for place in places {
-                let Place {
-                    namespace, name, ..
-                } = &place;
-                if self.context.scope.covers(namespace)
-                    && !seen.contains(&(namespace.clone(), name.clone()))
-                {
-                    self.context.health.decoded(&describe::<S>(namespace, name));
+            let unseen: Vec<_> = self.undecodable.difference(&seen).cloned().collect();
+            for ident in unseen {
+                self.decoded(&ident);
+            }
+            for place in covered(&self.shelf, &self.context.scope) {
+                if !seen.contains(&(place.namespace.clone(), place.name.clone())) {
                     self.tell(self.shelf.remove(&place));
                 }
             }
@@ -287,7 +292,7 @@ impl<S: Shelf> Watch<S> {
     }
 }
 
-fn describe<S: Shelf>(namespace: &str, name: &str) -> String {
+fn describe<S: Shelf>((namespace, name): &(String, String)) -> String {
     format!("{} {namespace}/{name}", S::Object::KIND)
 }
 

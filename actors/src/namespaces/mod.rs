@@ -24,7 +24,7 @@ use kube::Api;
 use kube::api::ListParams;
 use operator_core::name::Key;
 use set::Scope;
-use shelf::{Deployments, Place, Pods, Resources, Shelf};
+use shelf::{Deployments, Pods, Resources, Shelf, covered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -278,14 +278,6 @@ impl NamespaceWatcher {
             }
         }
     }
-}
-
-/// Lists what a shelf keeps of a scope, in order.
-fn covered<S: Shelf>(shelf: &S, scope: &Scope) -> Vec<Place> {
-    let mut places = shelf.places();
-    places.retain(|place| scope.covers(&place.namespace));
-    places.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
-    places
 }
 
 /// Finds out whether every kind can be listed in the whole cluster; tries until that is known.

@@ -1,5 +1,6 @@
 //! Where watched objects are kept, and whom their changes wake.
 
+use super::set::Scope;
 use super::watched::Slim;
 use crate::resource::Wake;
 use crate::slim::{SlimDeployment, SlimMeta, SlimPod, SlimResource};
@@ -59,6 +60,14 @@ impl Place {
     fn wake_owner(&self) -> Sighting {
         Sighting::Changed(self.owner(), Wake::Child)
     }
+}
+
+/// Lists what a shelf keeps of a scope, in order.
+pub(super) fn covered<S: Shelf>(shelf: &S, scope: &Scope) -> Vec<Place> {
+    let mut places = shelf.places();
+    places.retain(|place| scope.covers(&place.namespace));
+    places.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+    places
 }
 
 impl Slim for SlimResource {

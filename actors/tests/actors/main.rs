@@ -5,3 +5,4 @@ mod bench;
 mod resource;
 mod supervisor;
 mod trouble;
+mod watching;

@@ -1,5 +1,8 @@
 //! Whole instances on the in-memory world, in virtual time.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod leader;
 mod life;
+mod namespaces;
+mod operation;
 mod rig;

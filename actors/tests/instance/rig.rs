@@ -2,7 +2,7 @@
 
 use flink_operator_actors::backoff::Jitter;
 use flink_operator_actors::clock::Clock;
-use flink_operator_actors::config_files::ReadSettings;
+use flink_operator_actors::config_files::{ConfigFiles, ReadSettings};
 use flink_operator_actors::flink::{FlinkAccess, Way, through_api_server};
 use flink_operator_actors::ids::IdSource;
 use flink_operator_actors::instance::{Instance, InstanceConfig};
@@ -21,6 +21,8 @@ pub(crate) struct Rig {
     pub(crate) world: World,
     pub(crate) registry: Registry,
     seed: u64,
+    /// `FLINK_CONF_DIR` of operators that read their configuration from files.
+    files: tempfile::TempDir,
 }
 
 /// How an operator is started; the name is also its line to the world.
@@ -41,6 +43,13 @@ impl<'a> Start<'a> {
         }
     }
 
+    pub(crate) fn watching(self, watched: NamespaceSet) -> Self {
+        Self {
+            watched: Some(watched),
+            ..self
+        }
+    }
+
     pub(crate) fn with(self, options: &'a [(&'a str, &'a str)]) -> Self {
         Self { options, ..self }
     }
@@ -55,7 +64,50 @@ impl Rig {
             world: World::start(Settings::default(), &[crd]),
             registry: Registry::new(),
             seed: 0,
+            files: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// Makes namespaces besides `default`.
+    pub(crate) fn with_namespaces(self, names: &[&str]) -> Self {
+        for name in names {
+            self.world.api.create_namespace(name);
+        }
+        self
+    }
+
+    /// Writes the configuration files anew.
+    pub(crate) fn configure(&self, entries: &[(&str, &str)]) {
+        let always = [
+            (
+                "kubernetes.operator.observer.progress-check.interval",
+                "5 s",
+            ),
+            ("kubernetes.operator.dynamic.config.check.interval", "10 s"),
+        ];
+        let lines = always
+            .iter()
+            .chain(entries)
+            .map(|(key, value)| format!("{key}: {value}\n"));
+        self.break_configuration(&lines.collect::<String>());
+    }
+
+    /// Writes anything into the configuration file.
+    pub(crate) fn break_configuration(&self, text: &str) {
+        std::fs::write(self.files.path().join("config.yaml"), text).unwrap();
+    }
+
+    /// Starts an operator that reads its configuration from the files.
+    pub(crate) fn start_configured(&mut self, name: &str) -> Instance {
+        let base = Some(self.files.path().to_owned());
+        let files = ConfigFiles {
+            base,
+            ..ConfigFiles::default()
+        };
+        self.start(Start {
+            read: Some(Arc::new(move || files.read())),
+            ..Start::named(name)
+        })
     }
 
     /// Starts an operator.
@@ -77,7 +129,10 @@ impl Rig {
                 namespace: "default".into(),
                 name: "flink-operator".into(),
             },
-            settings: Arc::new(settings(start.options)),
+            settings: Arc::new(match &start.read {
+                Some(read) => read().unwrap(),
+                None => settings(start.options),
+            }),
             read_settings: start.read,
             watched: start.watched,
             watching: client.clone(),
@@ -87,7 +142,7 @@ impl Rig {
             ids: IdSource::seeded(self.seed),
             jitter: Jitter::seeded(self.seed),
             registry: self.registry.clone(),
-            relist: Duration::from_secs(600),
+            relist: Duration::from_secs(120),
         })
         .unwrap()
     }
@@ -148,10 +203,8 @@ impl Rig {
 
     fn dump(&self) -> String {
         let resources = self.world.api.list("FlinkDeployment", "");
-        resources
-            .iter()
-            .map(|resource| format!("{:#}\n", resource["status"]))
-            .collect()
+        let statuses = resources.iter().map(|resource| resource["status"].clone());
+        format!("{:#}", Value::Array(statuses.collect()))
     }
 
     /// Counts the requests of an operator so far, watches and lists not counted.
@@ -203,6 +256,11 @@ pub(crate) fn key(namespace: &str, name: &str) -> Key {
         namespace: namespace.into(),
         name: name.into(),
     }
+}
+
+/// Makes a list of namespaces.
+pub(crate) fn these(names: &[&str]) -> NamespaceSet {
+    NamespaceSet::These(names.iter().map(|name| (*name).to_owned()).collect())
 }
 
 pub(crate) async fn sleep(seconds: u64) {
