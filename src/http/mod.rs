@@ -63,9 +63,9 @@ pub(crate) async fn listen(address: Option<SocketAddr>, port: u16) -> Result<Tcp
 
 impl Server {
     /// Begins to answer.
-    pub(crate) fn start(listener: TcpListener, shown: Shown) -> Self {
+    pub(crate) fn start(listener: TcpListener, router: Router) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let serving = axum::serve(listener, router(shown)).with_graceful_shutdown(async move {
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
             // A dropped sender stops the server, too.
             let _ = stopped.await;
         });
@@ -88,7 +88,8 @@ impl Server {
     }
 }
 
-fn router(shown: Shown) -> Router {
+/// Makes all pages.
+pub(crate) fn pages(shown: Shown) -> Router {
     Router::new()
         .route("/", get(live))
         .route("/healthz", get(live))
@@ -97,6 +98,11 @@ fn router(shown: Shown) -> Router {
         .route("/actors", get(actors))
         .fallback(nothing_here)
         .with_state(shown)
+}
+
+/// Makes a port that shows metrics at any path, as those of Flink's reporters do.
+pub(crate) fn only_metrics(shown: Shown) -> Router {
+    Router::new().fallback(metrics).with_state(shown)
 }
 
 /// Upstream's probe: OK, or ERROR with the parts that are late.

@@ -40,7 +40,7 @@ fn key(namespace: &str, name: &str) -> Key {
 async fn ask(shown: &Shown, path: &str, accept: &str) -> (String, String) {
     let listener = listen(Some(([127, 0, 0, 1], 0).into()), 0).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::start(listener, shown.clone());
+    let server = Server::start(listener, pages(shown.clone()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");

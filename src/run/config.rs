@@ -116,16 +116,14 @@ fn way(access: FlinkAccess, around: &Surroundings) -> Way {
 }
 
 fn pages(args: &Run, settings: &OperatorSettings) -> Result<Option<Pages>> {
-    if let Some(address) = args.http_address {
-        return Ok(Some(Pages::At(address)));
-    }
     let enabled = settings
         .get(&options::HEALTH_PROBE_ENABLED)
         .context("configuration")?;
     let port = settings
         .get(&options::HEALTH_PROBE_PORT)
         .context("configuration")?;
-    Ok(enabled.then_some(Pages::Everywhere { port }))
+    let everywhere = enabled.then_some(Pages::Everywhere { port });
+    Ok(args.http_address.map(Pages::At).or(everywhere))
 }
 
 /// Takes a blank text for none: that is how a variable is switched off.

@@ -1,6 +1,7 @@
 //! `flink-operator run`: puts the operator together, serves its pages, and ends it in good order.
 
 mod config;
+mod reporters;
 mod signals;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -25,7 +26,7 @@ use tracing_subscriber::EnvFilter;
 use crate::args::Run;
 use crate::cluster;
 use crate::config_files::config_files;
-use crate::http::{Server, Shown, listen};
+use crate::http::{self, Server, Shown, listen};
 use crate::log;
 use config::{Pages, RunConfig, Surroundings};
 use signals::Signals;
@@ -46,7 +47,11 @@ pub(crate) enum Ended {
 
 /// Carries the command out.
 pub(crate) fn run(args: &Run) -> Result<Ended> {
-    let filter = EnvFilter::try_new(&args.log_filter).context("--log-filter (RUST_LOG)")?;
+    let filter = match args.log_filter.trim() {
+        "" => log::DEFAULT_FILTER,
+        filter => filter,
+    };
+    let filter = EnvFilter::try_new(filter).context("--log-filter (RUST_LOG)")?;
     log::install(args.log_format, filter);
     cluster::install_tls()?;
     let runtime = || {
@@ -71,18 +76,20 @@ async fn operate(args: &Run) -> Result<Ended> {
     )?;
     introduce(&config, &settings, &cluster);
     let listener = open(config.pages).await?;
+    let metrics = reporters::open(settings.base()).await;
     let registry = Registry::new();
     let instance = start(config, &cluster, settings, files, &registry)?;
-    let server = listener.map(|listener| {
-        let health = instance.health().clone();
-        Server::start(listener, Shown { health, registry })
-    });
+    let health = instance.health().clone();
+    let shown = Shown { health, registry };
+    let pages = listener.map(|listener| Server::start(listener, http::pages(shown.clone())));
+    let metrics = metrics
+        .into_iter()
+        .map(|listener| Server::start(listener, http::only_metrics(shown.clone())));
+    let servers: Vec<Server> = pages.into_iter().chain(metrics).collect();
     tracing::info!("started");
     let ended = until_the_end(instance, &mut signals).await;
     // Last, so that whoever probes is answered to the end.
-    if let Some(server) = server {
-        server.stop().await;
-    }
+    futures::future::join_all(servers.into_iter().map(Server::stop)).await;
     tracing::info!(?ended, "ended");
     Ok(ended)
 }

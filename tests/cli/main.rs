@@ -5,4 +5,6 @@
 mod command;
 mod config;
 mod crds;
+mod operator;
 mod render;
+mod run;

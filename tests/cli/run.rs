@@ -1,0 +1,200 @@
+//! `flink-operator run`, and `crds apply`, against the in-memory world.
+
+use flink_operator_world::api::ApiServer;
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use crate::operator::{LOOK, PATIENCE, Served, until};
+
+const LEASE: [(&str, &str); 2] = [
+    ("leader-election.enabled", "true"),
+    ("leader-election.lease-name", "lease"),
+];
+
+const DEFINITION: &str = "flinkdeployments.flink.apache.org";
+
+fn example() -> Value {
+    let text = include_str!("../../examples/basic.yaml");
+    let mut resource: Value = serde_saphyr::from_str(text).unwrap();
+    resource["metadata"]["namespace"] = json!("default");
+    resource
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_runs_a_job_tells_about_it_and_ends_in_good_order() {
+    let served = Served::with_crds().await;
+    let mut operator = served.operator("one", &[]).await;
+    operator.ready().await;
+    served.world.api.create(example()).unwrap();
+    let actor = until("the job is STABLE", async || {
+        let (_, page) = operator.json("/actors").await?;
+        let actor = page["actors"].get(0)?.clone();
+        (actor["lifecycle"] == "STABLE").then_some(actor)
+    })
+    .await;
+    assert_eq!(
+        (&actor["namespace"], &actor["name"]),
+        (&json!("default"), &json!("basic-example"))
+    );
+    let (status, metrics) = operator.page("/metrics").await.unwrap();
+    assert_eq!(status, 200);
+    assert!(
+        metrics
+            .lines()
+            .any(|line| line.starts_with("flink_k8soperator_namespace_") && line.ends_with(" 1")),
+        "{metrics}"
+    );
+    assert_eq!(operator.page("/").await.unwrap().0, 200);
+
+    operator.signal(Signal::SIGTERM);
+    assert_eq!(operator.ended().await, 0);
+    let lines = operator.lines();
+    let resource = "FlinkDeployment default/basic-example";
+    assert!(
+        lines.iter().any(|line| line["resource"] == resource),
+        "{lines:?}"
+    );
+    let messages: Vec<&str> = lines
+        .iter()
+        .filter_map(|line| line["message"].as_str())
+        .collect();
+    assert_eq!(messages.last(), Some(&"ended"), "{messages:?}");
+    let status = &served
+        .world
+        .api
+        .get("FlinkDeployment", "default", "basic-example")
+        .unwrap()["status"];
+    assert_eq!(
+        status["lifecycleState"], "STABLE",
+        "a job outlives its operator"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_ends_gives_its_lease_to_the_one_that_stands_by() {
+    let served = Served::with_crds().await;
+    let role = async |operator: &crate::operator::Operator, wanted: &str| {
+        until(wanted, async || {
+            let (_, page) = operator.json("/readyz").await?;
+            (page["role"] == wanted).then_some(())
+        })
+        .await;
+    };
+    let mut one = served.operator("one", &LEASE).await;
+    role(&one, "leading").await;
+    let mut two = served.operator("two", &LEASE).await;
+    two.ready().await;
+    role(&two, "standby").await;
+    one.signal(Signal::SIGINT);
+    assert_eq!(one.ended().await, 0);
+    role(&two, "leading").await;
+    // Somebody takes the lease away by force: the process must not go on as if nothing had happened.
+    served
+        .world
+        .api
+        .update("Lease", "default", "lease", |lease| {
+            lease["spec"]["holderIdentity"] = json!("three")
+        })
+        .unwrap();
+    assert_eq!(two.ended().await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_it_from_starting_is_said() {
+    let served = Served::with_crds().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let wrong = served.configuration("wrong", &[("health.probe.port", "many")]);
+    let nameless = served.configuration("nameless", &[("leader-election.enabled", "true")]);
+    let absent = served.configuration("absent", &[]).join("deeper");
+    let config = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let cases: [(Vec<String>, &str); 6] = [
+        (
+            vec!["--http-address".to_owned(), address.clone()],
+            address.as_str(),
+        ),
+        (
+            vec!["--config-dir".to_owned(), config(&wrong)],
+            "kubernetes.operator.health.probe.port",
+        ),
+        (
+            vec!["--config-dir".to_owned(), config(&nameless)],
+            "leader-election.lease-name",
+        ),
+        (vec!["--config-dir".to_owned(), config(&absent)], "deeper"),
+        (
+            vec!["--watch-namespaces".to_owned(), "A_b".to_owned()],
+            "WATCH_NAMESPACES",
+        ),
+        (
+            vec!["--log-filter".to_owned(), "a=b=c".to_owned()],
+            "RUST_LOG",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let mut command = served.program();
+        command.args(["run", "--log-filter", "error"]);
+        if !arguments.contains(&"--http-address".to_owned()) {
+            command.args(["--http-address", "127.0.0.1:0"]);
+        }
+        if arguments[0] == "--log-filter" {
+            command = served.program();
+            command.arg("run");
+        }
+        let output = timeout(PATIENCE, command.args(&arguments).output()).await;
+        let output = output
+            .unwrap_or_else(|_| panic!("{arguments:?} did not keep it from starting"))
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        assert!(
+            error.starts_with("error: ") && error.contains(expected),
+            "{arguments:?}: {error}"
+        );
+    }
+}
+
+/// Does what the real API server does a moment after a definition was created.
+async fn establish(api: ApiServer) {
+    while api
+        .get("CustomResourceDefinition", "", DEFINITION)
+        .is_none()
+    {
+        sleep(LOOK).await;
+    }
+    let established = json!([{ "type": "Established", "status": "True" }]);
+    api.update("CustomResourceDefinition", "", DEFINITION, |crd| {
+        crd["status"]["conditions"] = established.clone()
+    })
+    .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn definitions_are_created_then_left_alone_then_upgraded() {
+    let served = Served::start(&[]).await;
+    tokio::spawn(establish(served.world.api.clone()));
+    let apply = async || {
+        let output = served
+            .program()
+            .args(["crds", "apply"])
+            .output()
+            .await
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{error}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let name = DEFINITION;
+    assert_eq!(apply().await, format!("{name} created\n"));
+    assert_eq!(apply().await, format!("{name} unchanged\n"));
+    served
+        .world
+        .api
+        .update("CustomResourceDefinition", "", name, |crd| {
+            crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] =
+                json!({ "type": "object" });
+        })
+        .unwrap();
+    assert_eq!(apply().await, format!("{name} upgraded\n"));
+}
