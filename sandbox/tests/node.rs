@@ -7,7 +7,7 @@ use flink_sandbox::Sandbox;
 use flink_sandbox::launcher::MARK_VARIABLE;
 use flink_sandbox::process::with_variable;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, LogParams, Patch, PatchParams};
 use node_support::{Scene, condition, sandbox};
 use serde_json::json;
 use std::os::unix::ffi::OsStrExt;
@@ -84,6 +84,15 @@ async fn a_pod_sees_what_it_asked_for(sandbox: &Sandbox) {
          secretsecret $(NONE)\n1 is the first\ntoken\nSigBlk:\t0000000000000000\nwritable\n"
     );
     assert_eq!(scene.log("p", 0), expected);
+    let tail = LogParams {
+        tail_lines: Some(1),
+        ..LogParams::default()
+    };
+    assert_eq!(
+        scene.api::<Pod>().logs("p", &tail).await.unwrap(),
+        "writable\n",
+        "what `kubectl logs` shows"
+    );
     assert!(
         !std::path::Path::new("/usr/private").exists(),
         "the machine's files are not the pod's"

@@ -392,6 +392,13 @@ impl Runner<'_> {
             since,
             log,
         } = started;
+        let PodGround {
+            node,
+            namespace,
+            name,
+            ..
+        } = self.ground;
+        let _running = node.running.enter(namespace, name, &self.container.name);
         self.report(State::Running { since });
         let files = inside.directory.clone();
         let (sender, mut changes) = mpsc::unbounded_channel();

@@ -17,6 +17,7 @@ mod hosts;
 mod image;
 pub mod init;
 mod keeper;
+mod kubelet;
 mod life;
 mod payload;
 mod pods;
@@ -52,6 +53,7 @@ use facts::PodFacts;
 use hosts::Hosts;
 use image::Images;
 use keeper::Keepers;
+use kubelet::{Kubelet, Running};
 
 /// What the parts of the node share.
 struct Node {
@@ -61,6 +63,7 @@ struct Node {
     hosts: Hosts,
     images: Images,
     keepers: Keepers,
+    running: Running,
 }
 
 impl Node {
@@ -76,6 +79,7 @@ impl Node {
                 config.launcher.binary().to_path_buf(),
             ),
             keepers: Keepers::new(config.launcher.clone()),
+            running: Running::default(),
             config,
         }
     }
@@ -103,14 +107,17 @@ impl Node {
 
 /// Runs the node until `shutdown` is ready; no process of a pod is left when it returns.
 pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<()> {
-    registration::register(&config).await?;
+    let kubelet = Kubelet::bind(config.network.gateway()).await?;
+    let port = kubelet.port();
+    registration::register(&config, port).await?;
     let node = Arc::new(Node::new(config));
     let names = follow_services(node.config.client.clone(), node.hosts.clone());
     tokio::select! {
         () = shutdown => {}
         () = pods::run(node.clone()) => {}
         () = names => {}
-        () = registration::beat(&node.config) => {}
+        () = registration::beat(&node.config, port) => {}
+        () = kubelet.serve(node.config.log_dir.clone().into(), node.running.clone()) => {}
     }
     node.keepers.all_ended().await;
     Ok(())

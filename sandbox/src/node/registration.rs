@@ -49,7 +49,7 @@ pub(super) fn labels(name: &str) -> BTreeMap<String, String> {
 }
 
 /// Makes the Node object, unless an earlier run has, and says that it is ready.
-pub(super) async fn register(config: &NodeConfig) -> Result<()> {
+pub(super) async fn register(config: &NodeConfig, kubelet: u16) -> Result<()> {
     let name = &config.node_name;
     let mut object = NodeObject::default();
     (object.metadata.name, object.metadata.labels) = (Some(name.clone()), Some(labels(name)));
@@ -61,22 +61,22 @@ pub(super) async fn register(config: &NodeConfig) -> Result<()> {
             return Err(error).with_context(|| format!("cannot register the node {name}"));
         }
     }
-    report(config)
+    report(config, kubelet)
         .await
         .with_context(|| format!("cannot report the node {name} ready"))
 }
 
 /// Repeats that the node is ready, for ever.
-pub(super) async fn beat(config: &NodeConfig) {
+pub(super) async fn beat(config: &NodeConfig, kubelet: u16) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        if let Err(error) = report(config).await {
+        if let Err(error) = report(config, kubelet).await {
             tracing::warn!(%error, "cannot report the node ready");
         }
     }
 }
 
-async fn report(config: &NodeConfig) -> Result<(), kube::Error> {
+async fn report(config: &NodeConfig, kubelet: u16) -> Result<(), kube::Error> {
     let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let condition = json!({
         "type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the sandbox runs pods as processes",
@@ -84,7 +84,9 @@ async fn report(config: &NodeConfig) -> Result<(), kube::Error> {
     });
     let address = config.network.gateway().to_string();
     let body = json!({ "status": {
-        "addresses": [{ "type": "InternalIP", "address": address }, { "type": "Hostname", "address": config.node_name }],
+        // No host name: the API server would prefer it to the address, and cannot look it up.
+        "addresses": [{ "type": "InternalIP", "address": address }],
+        "daemonEndpoints": { "kubeletEndpoint": { "Port": kubelet } },
         "capacity": allocatable(),
         "allocatable": allocatable(),
         "conditions": [condition],
