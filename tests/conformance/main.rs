@@ -6,9 +6,11 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
 
+mod broken;
 mod crd;
 mod life;
 mod quiet;
 mod script;
 mod stage;
+mod upstream;
 mod watches;

@@ -46,6 +46,7 @@ struct Life {
     started: Instant,
     start_time: i64,
     cancelled: Mutex<Option<Instant>>,
+    calls: AtomicU64,
     counts: Arc<Counts>,
 }
 
@@ -75,6 +76,7 @@ impl JobManager {
             started: Instant::now(),
             start_time: Timestamp::now().as_millisecond(),
             cancelled: Mutex::new(None),
+            calls: AtomicU64::new(0),
             counts,
         });
         let served = tokio::spawn(serve(listener, Arc::clone(&life)));
@@ -83,6 +85,11 @@ impl JobManager {
             life,
             served,
         }
+    }
+
+    /// Returns what it was asked so far.
+    pub(crate) fn calls(&self) -> u64 {
+        self.life.calls.load(Ordering::Relaxed)
     }
 
     /// Returns the id of its job.
@@ -148,6 +155,7 @@ async fn converse(stream: TcpStream, life: &Life) -> Option<()> {
             }
         }
         stream.read_exact(&mut vec![0; body]).await.ok()?;
+        life.calls.fetch_add(1, Ordering::Relaxed);
         life.counts.calls.fetch_add(1, Ordering::Relaxed);
         let mut words = first.split_whitespace();
         let (status, text) = life.answer(words.next()?, words.next()?);

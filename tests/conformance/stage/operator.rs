@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) options: Vec<(&'static str, String)>,
     /// Whether it watches all namespaces, and not its own alone.
     pub(crate) everywhere: bool,
+    /// What it logs, if not much.
+    pub(crate) log: Option<&'static str>,
     /// Another way to the API server.
     pub(crate) server: Option<SocketAddr>,
 }
@@ -87,7 +89,10 @@ impl Operator {
             .env("FLINK_CONF_DIR", configure(settings, &folder))
             .env("OPERATOR_NAMESPACE", &space.name)
             .env("OPERATOR_NAME", accounts::OPERATOR)
-            .env("RUST_LOG", "info,flink_operator_actors=debug")
+            .env(
+                "RUST_LOG",
+                settings.log.unwrap_or("info,flink_operator_actors=debug"),
+            )
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
             .stderr(output);

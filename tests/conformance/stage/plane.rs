@@ -30,9 +30,17 @@ pub(crate) fn operator_program() -> &'static str {
     env!("CARGO_BIN_EXE_flink-operator")
 }
 
-/// Returns the program of the sandbox, which is built beside the program under test.
+/// Returns the program of the sandbox: as it was built beside the program under test, else in any profile.
 pub(crate) fn sandbox_program() -> PathBuf {
-    Path::new(operator_program()).with_file_name("flink-sandbox")
+    let own = Path::new(operator_program()).with_file_name("flink-sandbox");
+    let others = ["../debug/flink-sandbox", "../release/flink-sandbox"];
+    let mut all = std::iter::once(own.clone()).chain(others.map(|other| own.with_file_name(other)));
+    all.find(|program| program.is_file()).unwrap_or_else(|| {
+        panic!(
+            "{} is missing: `cargo build --workspace --bin flink-sandbox` makes it",
+            own.display()
+        )
+    })
 }
 
 /// A running control plane without pods.
