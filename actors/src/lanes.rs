@@ -1,4 +1,7 @@
 //! Bounded concurrency of passes, in two lanes: what users change overtakes what is merely looked at.
+//!
+//! A lane has two bounds. Few passes work at a time. More may be under way, since those that wait for a JobManager
+//! only wait; but not any number, since each holds what it has read.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -8,6 +11,11 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Passes that look, per pass that may act: looking is cheap, and most of it is waiting.
 const LOOKING_PER_ACTING: usize = 4;
+/// Passes that look and are under way at a time, at least: nearly all of them wait for JobManagers that hang. It takes
+/// seconds to give each of thousands of those its chance, and some tens of kilobytes for each that is given one now.
+const LOOKING_UNDER_WAY: usize = 1024;
+/// The same for passes of changes.
+const CHANGING_UNDER_WAY: usize = 512;
 
 /// Which queue a pass waits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +29,27 @@ pub enum Lane {
 /// The two lanes of one instance; clones are the same lanes.
 #[derive(Clone, Debug)]
 pub struct Lanes {
-    change: Arc<Semaphore>,
-    look: Arc<Semaphore>,
+    change: Bounds,
+    look: Bounds,
+}
+
+/// The bounds of one lane.
+#[derive(Clone, Debug)]
+struct Bounds {
+    /// Passes that have begun and not ended. Whoever comes back from a wait competes with these alone, and not with all
+    /// that have not begun yet.
+    under_way: Arc<Semaphore>,
+    /// Passes that work, and do not wait for a JobManager.
+    working: Arc<Semaphore>,
+}
+
+impl Bounds {
+    fn new(working: usize, under_way: usize) -> Self {
+        Self {
+            under_way: Arc::new(Semaphore::new(under_way.max(working))),
+            working: Arc::new(Semaphore::new(working)),
+        }
+    }
 }
 
 /// The place of one pass in its queue.
@@ -67,19 +94,19 @@ impl Lanes {
             .saturating_mul(LOOKING_PER_ACTING)
             .min(Semaphore::MAX_PERMITS);
         Self {
-            change: Arc::new(Semaphore::new(acting)),
-            look: Arc::new(Semaphore::new(looking)),
+            change: Bounds::new(acting, CHANGING_UNDER_WAY),
+            look: Bounds::new(looking, LOOKING_UNDER_WAY),
         }
     }
 
     /// Runs a pass when its turn has come.
     pub async fn run<F: Future>(&self, lane: Lane, ticket: &Ticket, pass: F) -> F::Output {
-        let (lane, permit) = match lane {
-            Lane::Change => (lane, self.acquire(lane).await),
+        let (lane, (_under_way, permit)) = match lane {
+            Lane::Change => (lane, self.enter(lane).await),
             Lane::Look => tokio::select! {
                 biased;
-                permit = self.acquire(Lane::Look) => (Lane::Look, permit),
-                () = ticket.hurry.notified() => (Lane::Change, self.acquire(Lane::Change).await),
+                entered = self.enter(Lane::Look) => (Lane::Look, entered),
+                () = ticket.hurry.notified() => (Lane::Change, self.enter(Lane::Change).await),
             },
         };
         ticket.begun.store(true, Ordering::Release);
@@ -91,16 +118,28 @@ impl Lanes {
         HELD.scope(RefCell::new(held), pass).await
     }
 
-    async fn acquire(&self, lane: Lane) -> OwnedSemaphorePermit {
-        let semaphore = match lane {
+    async fn enter(&self, lane: Lane) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
+        let under_way = acquire(&self.bounds(lane).under_way).await;
+        (under_way, self.work(lane).await)
+    }
+
+    async fn work(&self, lane: Lane) -> OwnedSemaphorePermit {
+        acquire(&self.bounds(lane).working).await
+    }
+
+    fn bounds(&self, lane: Lane) -> &Bounds {
+        match lane {
             Lane::Change => &self.change,
             Lane::Look => &self.look,
-        };
-        Arc::clone(semaphore)
-            .acquire_owned()
-            .await
-            .expect("the lanes are never closed")
+        }
     }
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore)
+        .acquire_owned()
+        .await
+        .expect("the lanes are never closed")
 }
 
 /// Waits for something slow, such as a JobManager, without holding the permit of the current pass.
@@ -114,7 +153,7 @@ pub async fn aside<F: Future>(slow: F) -> F::Output {
     });
     let output = slow.await;
     if let Ok(Some((lanes, lane))) = held {
-        let permit = lanes.acquire(lane).await;
+        let permit = lanes.work(lane).await;
         HELD.with(|held| held.borrow_mut().permit = Some(permit));
     }
     output
@@ -126,6 +165,8 @@ mod tests {
     use super::{Lane, Lanes, Ticket, aside};
     use std::future::pending;
     use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::time::Duration;
     use tokio::time::{sleep, timeout};
 
@@ -198,6 +239,36 @@ mod tests {
             admitted(&lanes, Lane::Change).await,
             "a dropped pass gives its permit back"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passes_that_wait_aside_are_bounded_and_come_back_before_others_begin() {
+        let lanes = Lanes::new(1);
+        let (mut most, begun, ended) = (0, counter(), counter());
+        for _ in 0..5_000 {
+            let (lanes, begun, ended) = (lanes.clone(), begun.clone(), ended.clone());
+            tokio::spawn(async move {
+                let pass = async {
+                    begun.fetch_add(1, Relaxed);
+                    aside(sleep(SOON)).await;
+                    ended.fetch_add(1, Relaxed);
+                };
+                lanes.run(Lane::Look, &Ticket::default(), pass).await;
+            });
+        }
+        while ended.load(Relaxed) < 5_000 {
+            sleep(SOON / 10).await;
+            most = most.max(begun.load(Relaxed) - ended.load(Relaxed));
+            assert!(
+                admitted(&lanes, Lane::Change).await,
+                "a change waits for none of them"
+            );
+        }
+        assert_eq!(most, super::LOOKING_UNDER_WAY);
+    }
+
+    fn counter() -> Arc<AtomicUsize> {
+        Arc::default()
     }
 
     #[tokio::test(start_paused = true)]

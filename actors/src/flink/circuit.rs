@@ -4,7 +4,9 @@ use crate::clock::Clock;
 use dashmap::DashMap;
 use operator_core::fact::JobManagers;
 use operator_core::name::Key;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls in a row without an answer in time before the circuit opens.
 const PATIENCE: u32 = 2;
@@ -12,12 +14,23 @@ const PATIENCE: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// JobManagers that were silent before and are tried at the same time: what is left for the others is not theirs to
+/// take, however many they are.
+const TRIES: usize = 128;
 
 /// The circuits of all resources that have one open or about to open.
 #[derive(Debug)]
 pub struct Circuits {
     clock: Clock,
     hung: DashMap<Key, Hung>,
+    tries: Arc<Semaphore>,
+}
+
+/// The right to call the JobManagers of a resource; given back when it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    /// Held by the callers of JobManagers that were silent before.
+    _one_of_the_tries: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,27 +48,34 @@ impl Circuits {
         Self {
             clock,
             hung: DashMap::new(),
+            tries: Arc::new(Semaphore::new(TRIES)),
         }
     }
 
-    /// Returns whether the JobManagers of a resource that are ready may be called now.
+    /// Lets a caller through to the JobManagers of a resource that are ready, unless its circuit is open.
     ///
-    /// An open circuit lets one caller through after its pause, and closes when others are ready.
-    pub fn admits(&self, key: &Key, ready: &JobManagers) -> bool {
+    /// An open circuit lets one caller through after its pause, and closes when others are ready. JobManagers that did
+    /// not answer last time are called in small numbers only; whoever finds no place comes again with its next look.
+    pub fn admits(&self, key: &Key, ready: &JobManagers) -> Option<Turn> {
         self.hung
             .remove_if(key, |_, hung| hung.job_managers != *ready);
         let Some(mut hung) = self.hung.get_mut(key) else {
-            return true;
+            return Some(Turn {
+                _one_of_the_tries: None,
+            });
         };
-        if hung.times < PATIENCE {
-            return true;
-        }
         let now = self.clock.monotonic();
-        if now < hung.next_try {
-            return false;
+        let is_open = hung.times >= PATIENCE;
+        if is_open && now < hung.next_try {
+            return None;
         }
-        hung.next_try = now + pause(hung.times);
-        true
+        let place = Arc::clone(&self.tries).try_acquire_owned().ok()?;
+        if is_open {
+            hung.next_try = now + pause(hung.times);
+        }
+        Some(Turn {
+            _one_of_the_tries: Some(place),
+        })
     }
 
     /// Notes whether a call that began while these were ready was answered in time, with whatever answer.
@@ -116,10 +136,14 @@ mod tests {
     }
 
     fn key() -> Key {
+        named("basic")
+    }
+
+    fn named(name: &str) -> Key {
         Key {
             kind: Kind::FlinkDeployment,
             namespace: "default".into(),
-            name: "basic".into(),
+            name: name.into(),
         }
     }
 
@@ -131,17 +155,20 @@ mod tests {
     fn a_circuit_opens_after_two_silences_and_lets_one_caller_through_after_its_pause() {
         let (hands, circuits) = circuits();
         circuits.note(&key(), &ready(0), false);
-        assert!(circuits.admits(&key(), &ready(0)));
+        assert!(circuits.admits(&key(), &ready(0)).is_some());
         circuits.note(&key(), &ready(0), false);
-        assert!(!circuits.admits(&key(), &ready(0)));
+        assert!(circuits.admits(&key(), &ready(0)).is_none());
         hands.0.store(5, Ordering::Relaxed);
-        assert!(circuits.admits(&key(), &ready(0)));
+        assert!(circuits.admits(&key(), &ready(0)).is_some());
         assert!(
-            !circuits.admits(&key(), &ready(0)),
+            circuits.admits(&key(), &ready(0)).is_none(),
             "one is on its way already"
         );
         circuits.note(&key(), &ready(0), true);
-        assert!(circuits.admits(&key(), &ready(0)), "it has answered");
+        assert!(
+            circuits.admits(&key(), &ready(0)).is_some(),
+            "it has answered"
+        );
     }
 
     #[test]
@@ -150,12 +177,43 @@ mod tests {
         for _ in 0..2 {
             circuits.note(&key(), &ready(0), false);
         }
-        assert!(!circuits.admits(&key(), &ready(0)));
-        assert!(circuits.admits(&key(), &ready(1)), "it has been restarted");
+        assert!(circuits.admits(&key(), &ready(0)).is_none());
+        assert!(
+            circuits.admits(&key(), &ready(1)).is_some(),
+            "it has been restarted"
+        );
         circuits.note(&key(), &ready(1), false);
         assert!(
-            circuits.admits(&key(), &ready(1)),
+            circuits.admits(&key(), &ready(1)).is_some(),
             "the silence of the former one does not count"
         );
+    }
+
+    #[test]
+    fn many_that_are_silent_leave_the_way_to_the_others_free() {
+        let (hands, circuits) = circuits();
+        let silent: Vec<Key> = (0..1000)
+            .map(|number| named(&format!("silent-{number}")))
+            .collect();
+        for key in &silent {
+            circuits.note(key, &ready(0), false);
+        }
+        let tried = || {
+            let turns = silent.iter().map(|key| circuits.admits(key, &ready(0)));
+            turns.collect::<Vec<_>>()
+        };
+        let turns = tried();
+        assert_eq!(turns.iter().flatten().count(), super::TRIES);
+        assert!(circuits.admits(&key(), &ready(0)).is_some());
+        drop(turns);
+        for key in &silent {
+            circuits.note(key, &ready(0), false);
+        }
+        hands.0.store(5, Ordering::Relaxed);
+        // Whoever found no place has not used up its try.
+        let turns = tried();
+        assert_eq!(turns.iter().flatten().count(), super::TRIES);
+        drop(turns);
+        assert_eq!(tried().iter().flatten().count(), super::TRIES, "others");
     }
 }

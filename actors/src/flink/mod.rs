@@ -4,7 +4,7 @@ mod circuit;
 mod facts;
 mod proxy;
 
-pub use circuit::Circuits;
+pub use circuit::{Circuits, Turn};
 pub use facts::{checkpoints, flink_info, job, root_cause, trigger, why};
 pub use proxy::through_api_server;
 

@@ -93,9 +93,9 @@ async fn ask_flink(
             .map(|question| ((*question).clone(), Err(why.clone())))
             .collect()
     };
-    if !shell.flink.circuits().admits(key, ready) {
+    let Some(_turn) = shell.flink.circuits().admits(key, ready) else {
         return all(&Why::CircuitOpen);
-    }
+    };
     let job_manager = match shell.flink.job_manager(key, pods, port) {
         Ok(job_manager) => job_manager,
         Err(why) => return all(&why),
