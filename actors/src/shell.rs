@@ -9,7 +9,8 @@ use crate::leadership::Leadership;
 use crate::stores::Stores;
 use operator_core::config::OperatorSettings;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The imperative shell of one operator instance.
@@ -39,16 +40,68 @@ pub struct Shell {
 ///
 /// An older CRD prunes our additive status fields in silence; then nothing is done that relies on them.
 #[derive(Clone, Debug, Default)]
-pub struct CrdSupport(Arc<AtomicBool>);
+pub struct CrdSupport(Arc<Mutex<Support>>);
+
+/// What the last answer said, if there was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Support {
+    #[default]
+    Unknown,
+    Kept,
+    Dropped {
+        /// Reading of the monotonic clock.
+        seen: Duration,
+    },
+}
+
+/// How long fields that were dropped count as dropped before somebody asks again.
+const BELIEVED: Duration = Duration::from_secs(30);
 
 impl CrdSupport {
     /// Returns whether additive fields were seen to be dropped, and not kept since.
     pub fn is_outdated(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        matches!(self.get(), Support::Dropped { .. })
     }
 
-    /// Notes whether additive fields were kept; returns whether that is news.
-    pub fn note(&self, outdated: bool) -> bool {
-        self.0.swap(outdated, Ordering::Relaxed) != outdated
+    /// Returns whether additive fields are kept; `None` if that has to be asked, or asked again.
+    pub fn keeps(&self, now: Duration) -> Option<bool> {
+        match self.get() {
+            Support::Unknown => None,
+            Support::Kept => Some(true),
+            Support::Dropped { seen } => (now.saturating_sub(seen) < BELIEVED).then_some(false),
+        }
+    }
+
+    /// Notes whether additive fields were kept; returns whether that changes what is known.
+    pub fn note(&self, kept: bool, now: Duration) -> bool {
+        let was_outdated = self.is_outdated();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = if kept {
+            Support::Kept
+        } else {
+            Support::Dropped { seen: now }
+        };
+        was_outdated == kept
+    }
+
+    fn get(&self) -> Support {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CrdSupport;
+    use std::time::Duration;
+
+    #[test]
+    fn an_older_crd_is_asked_again_after_a_while() {
+        let crd = CrdSupport::default();
+        let at = Duration::from_secs;
+        assert_eq!(crd.keeps(at(0)), None, "not known yet");
+        assert!(crd.note(false, at(1)), "news");
+        assert!(!crd.note(false, at(2)), "no news");
+        assert_eq!((crd.keeps(at(31)), crd.keeps(at(32))), (Some(false), None));
+        assert!(crd.note(true, at(33)) && !crd.is_outdated());
+        assert_eq!(crd.keeps(at(1000)), Some(true), "every write shows it anew");
     }
 }

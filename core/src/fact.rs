@@ -74,6 +74,8 @@ pub enum Why {
         /// What the server said, cut to a readable length.
         message: String,
     },
+    /// The name is taken by an object of somebody else.
+    Taken,
     /// The reply does not have the expected form.
     NotUnderstood(String),
     /// There is no ready JobManager to ask.
@@ -93,6 +95,7 @@ impl fmt::Display for Why {
             Self::TimedOut => f.write_str("no answer in time"),
             Self::Closed => f.write_str("connection closed before the reply was complete"),
             Self::Status { code, message } => write!(f, "HTTP {code}: {message}"),
+            Self::Taken => f.write_str("the name is taken by an object of somebody else"),
             Self::NotUnderstood(what) => write!(f, "reply not understood: {what}"),
             Self::NoJobManager => f.write_str("no ready JobManager"),
             Self::SubjectChanged => f.write_str("the JobManager changed while it was asked"),

@@ -16,6 +16,8 @@ pub struct Observed {
     pub resource: Resource,
     /// The configuration of the operator for the whole pass.
     pub settings: Arc<OperatorSettings>,
+    /// Whether the installed CRD drops the status fields that effects rely on.
+    pub crd_outdated: bool,
     /// Where the resource and its Deployment were read.
     pub origin: Origin,
     /// The JobManager Deployment of the resource's name.

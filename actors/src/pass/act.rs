@@ -52,12 +52,7 @@ pub(super) async fn carry_out(
             .emit(meta, Notice::warning("Operator", "Unreadable", message));
         return PassReport::of(End::Unreadable(broken.clone())).revisiting(decision.revisit);
     }
-    let mut acting = Acting {
-        shell,
-        observed,
-        resource_version: meta.resource_version.as_str().to_owned(),
-        written: None,
-    };
+    let mut acting = Acting::new(shell, observed);
     let report = acting.all(decision, now).await;
     let written = (acting.resource_version != meta.resource_version.as_str())
         .then(|| ResourceVersion::new(acting.resource_version));
@@ -72,7 +67,31 @@ fn ended(end: End, decision: &Decision) -> PassReport {
     }
 }
 
-impl Acting<'_> {
+/// Returns whether the installed CRD keeps what an intent relies on; asks without storing anything.
+pub(super) async fn crd_keeps(
+    shell: &Shell,
+    observed: &Observed,
+    intent: &Status,
+) -> Result<bool, End> {
+    if let Some(known) = shell.crd.keeps(shell.clock.monotonic()) {
+        return Ok(known);
+    }
+    let acting = Acting::new(shell, observed);
+    let (_, reply) = acting.send_status(intent, "?dryRun=All").await?;
+    Ok(acting.note_crd(intent, &reply))
+}
+
+impl<'a> Acting<'a> {
+    fn new(shell: &'a Shell, observed: &'a Observed) -> Self {
+        let resource_version = observed.resource.meta.resource_version.as_str().to_owned();
+        Self {
+            shell,
+            observed,
+            resource_version,
+            written: None,
+        }
+    }
+
     async fn all(&mut self, decision: Decision, now: Timestamp) -> PassReport {
         if decision.effects.is_empty() {
             return self.store_only(decision).await;
@@ -108,9 +127,8 @@ impl Acting<'_> {
         let Some(intent) = &decision.intent else {
             return Ok(());
         };
-        let reply = self.put_status(intent).await?;
         if !decision.needs_additive {
-            return Ok(());
+            return self.put_status(intent).await.map(|_| ());
         }
         let begun = matches!(intent, Status::FlinkDeployment(doc) if doc.typed.operation.is_some());
         if !begun {
@@ -119,39 +137,39 @@ impl Acting<'_> {
                 "the intent names no operation".to_owned(),
             )));
         }
-        let (kept, news) = self.note_crd(intent, &reply);
-        if kept {
+        let reply = self.put_status(intent).await?;
+        if self.note_crd(intent, &reply) {
             return Ok(());
         }
-        if !news {
-            return Err(End::CrdOutdated);
+        // An older CRD was installed meanwhile. Half an intent must not stay: nothing will follow it.
+        let Body::FlinkDeployment { status, .. } = &self.observed.resource.body;
+        if let Ok(stored) = status.as_ref() {
+            let stored = Status::FlinkDeployment(Box::new(stored.clone()));
+            self.put_status(&stored).await?;
         }
-        let message = "the installed CRD drops status.operation, status.cluster or status.lineage, without which nothing is deployed \
-                       or stopped; install this operator's CRDs (flink-operator crds apply)";
-        self.tell(&[Notice::warning("Operator", "CrdOutdated", message)]);
         Err(End::CrdOutdated)
     }
 
-    /// Notes whether the API server kept our additive fields; returns that, and whether it is news.
-    fn note_crd(&self, status: &Status, reply: &Value) -> (bool, bool) {
+    /// Notes whether the API server kept our additive fields, and returns that.
+    fn note_crd(&self, status: &Status, reply: &Value) -> bool {
         let wanted = status.to_json().unwrap_or_default();
         let present: Vec<&str> = ADDITIVE
             .into_iter()
             .filter(|field| wanted.get(field).is_some())
             .collect();
         if present.is_empty() {
-            return (true, false);
+            return true;
         }
         let kept = present
             .iter()
             .all(|field| wanted.get(field) == reply["status"].get(field));
-        let news = self.shell.crd.note(!kept);
+        let news = self.shell.crd.note(kept, self.shell.clock.monotonic());
         if news && !kept {
             tracing::error!(
                 "the installed CRD drops status fields that this operator relies on; run `flink-operator crds apply`"
             );
         }
-        (kept, news)
+        kept
     }
 
     /// Returns whether a status is stored already, as far as the installed CRD can store it.
@@ -242,6 +260,15 @@ impl Acting<'_> {
 
     /// Replaces the status under the version known, and remembers the new one.
     async fn put_status(&mut self, status: &Status) -> Result<Value, End> {
+        let (json, reply) = self.send_status(status, "").await?;
+        if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
+            version.clone_into(&mut self.resource_version);
+        }
+        self.written = Some(json);
+        Ok(reply)
+    }
+
+    async fn send_status(&self, status: &Status, query: &str) -> Result<(Value, Value), End> {
         let Some(json) = status.to_json() else {
             return Err(End::Conflict);
         };
@@ -258,7 +285,7 @@ impl Acting<'_> {
             "spec": self.spec(),
             "status": json,
         });
-        let path = format!("{}/status", paths::resource(&meta.key));
+        let path = format!("{}/status{query}", paths::resource(&meta.key));
         let reply =
             self.shell
                 .api
@@ -270,11 +297,7 @@ impl Acting<'_> {
                     _ if failure.perhaps_applied => End::Unknown(failure.why),
                     _ => End::Refused(failure.why),
                 })?;
-        if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
-            version.clone_into(&mut self.resource_version);
-        }
-        self.written = Some(json);
-        Ok(reply)
+        Ok((json, reply))
     }
 
     /// The spec goes along unchanged in meaning: some API servers want one in a status update.
@@ -287,8 +310,15 @@ impl Acting<'_> {
             .unwrap_or_else(|| json!({}))
     }
 
+    /// Tells users by events, and whoever reads the log.
     fn tell(&self, notices: &[Notice]) {
         for notice in notices {
+            let (reason, message) = (&notice.reason, &notice.message);
+            if notice.warning {
+                tracing::warn!(reason, message, "told");
+            } else {
+                tracing::info!(reason, message, "told");
+            }
             self.shell
                 .events
                 .emit(&self.observed.resource.meta, notice.clone());
@@ -350,7 +380,7 @@ impl Acting<'_> {
                 match api.post(&path, &body, Some(*not_after)).await {
                     Ok(_) => Outcome::Done(Receipt::Nothing),
                     Err(failure) if failure.code() == Some(409) => {
-                        self.there_already(&path, &body, failure).await
+                        self.there_already(&path, &body).await
                     }
                     Err(failure) => failure.outcome(),
                 }
@@ -386,7 +416,7 @@ impl Acting<'_> {
     }
 
     /// A child that exists already is ours if the same Deployment owns it: an earlier reply was lost.
-    async fn there_already(&self, path: &str, body: &Value, failure: Failure) -> Outcome {
+    async fn there_already(&self, path: &str, body: &Value) -> Outcome {
         let name = body["metadata"]["name"].as_str().unwrap_or_default();
         let owner = &body["metadata"]["ownerReferences"][0]["uid"];
         let found = match self.shell.api.get(&format!("{path}/{name}")).await {
@@ -401,7 +431,7 @@ impl Acting<'_> {
         if ours {
             Outcome::Done(Receipt::Nothing)
         } else {
-            failure.outcome()
+            Outcome::Refused(Why::Taken)
         }
     }
 

@@ -97,8 +97,8 @@ pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: T
             }
             Err(why) => Fact::Unknown(why),
         };
-        observed.answers.children =
-            answer(children(&key, config_maps, services), &of_resource, now);
+        let children = children(shell, &key, config_maps, services).await;
+        observed.answers.children = answer(children, &of_resource, now);
     }
     let mut observed = observed.forget_strangers();
     let of_flink: Wanted = asked
@@ -214,21 +214,29 @@ async fn ha_maps(
     let dispatcher = format!("{}-dispatcher-leader", key.name);
     let old = maps.iter().any(|map| map.name.ends_with("-leader"));
     if old && !maps.iter().any(|map| map.name == dispatcher) {
-        let path = format!(
-            "{}/{dispatcher}",
-            paths::children(&key.namespace, ChildKind::ConfigMap)
-        );
-        if let Some(bytes) = shell.api.get(&path).await.map_err(|failure| failure.why)? {
-            let map: SlimConfigMap = serde_json::from_slice(&bytes)
-                .map_err(|error| Why::NotUnderstood(error.to_string()))?;
-            maps.push(map.ha_map());
-        }
+        let found = config_map(shell, key, &dispatcher).await?;
+        maps.extend(found.as_ref().map(SlimConfigMap::ha_map));
     }
     Ok(maps)
 }
 
+async fn config_map(shell: &Shell, key: &Key, name: &str) -> Result<Option<SlimConfigMap>, Why> {
+    let path = paths::children(&key.namespace, ChildKind::ConfigMap);
+    let found = shell.api.get(&format!("{path}/{name}")).await;
+    let Some(bytes) = found.map_err(|failure| failure.why)? else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&bytes)
+        .map(Some)
+        .map_err(|error| Why::NotUnderstood(error.to_string()))
+}
+
 /// Picks what is rendered for a cluster, by name.
-fn children(
+///
+/// The configuration is asked for by name if the list does not have it: with one that carries no label of ours,
+/// whoever made it, a JobManager would start as well.
+async fn children(
+    shell: &Shell,
     key: &Key,
     config_maps: Result<Vec<SlimConfigMap>, Why>,
     services: Result<Vec<Bare>, Why>,
@@ -252,10 +260,13 @@ fn children(
     };
     let is_service =
         |meta: &SlimMeta| meta.name == *id || meta.name.strip_suffix("-rest") == Some(id);
-    let config_maps = config_maps?
-        .into_iter()
-        .map(|map| map.metadata)
-        .filter(is_config);
+    let listed = config_maps?.into_iter().map(|map| map.metadata);
+    let mut config_maps: Vec<SlimMeta> = listed.filter(is_config).collect();
+    let configuration = format!("flink-config-{id}");
+    if !config_maps.iter().any(|meta| meta.name == configuration) {
+        let found = config_map(shell, key, &configuration).await?;
+        config_maps.extend(found.map(|map| map.metadata));
+    }
     let services = services?
         .into_iter()
         .map(|service| service.metadata)
@@ -263,6 +274,7 @@ fn children(
     let mut all: Vec<Child> = services
         .map(|meta| child(ChildKind::Service, meta))
         .collect();
+    let config_maps = config_maps.into_iter();
     all.extend(config_maps.map(|meta| child(ChildKind::ConfigMap, meta)));
     Ok(all)
 }

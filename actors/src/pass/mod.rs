@@ -72,7 +72,19 @@ async fn step(shell: &Shell, key: &Key) -> PassReport {
                     ask::questions(shell, &mut observed, &missing, now).await;
                 }
             }
-            Next::Act(decision) => return act::carry_out(shell, &observed, *decision, now).await,
+            Next::Act(decision) => {
+                if let Some(intent) = decision.intent.as_ref().filter(|_| decision.needs_additive) {
+                    match act::crd_keeps(shell, &observed, intent).await {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            observed.crd_outdated = true;
+                            continue;
+                        }
+                        Err(end) => return PassReport::of(end),
+                    }
+                }
+                return act::carry_out(shell, &observed, *decision, now).await;
+            }
         }
     }
     PassReport::of(End::Undecided).revisiting(Revisit::after(SOON, "undecided"))
@@ -90,6 +102,7 @@ fn read(shell: &Shell, key: &Key) -> Option<Observed> {
     Some(Observed {
         resource,
         settings,
+        crd_outdated: false,
         origin: Origin::Stores,
         deployment: Fact::known(deployment, Subject::Resource(uid.clone()), now),
         job_managers: Fact::known(pods, Subject::Resource(uid), now),

@@ -56,11 +56,13 @@ pub enum Reason {
     RestoredFromOlderState,
     /// The API server refused a request.
     RequestRefused,
+    /// The installed CRD drops status fields without which nothing is begun.
+    CrdOutdated,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::JobRunning,
         Self::JobFinished,
         Self::JobCanceled,
@@ -86,6 +88,7 @@ impl Reason {
         Self::JobNotFound,
         Self::RestoredFromOlderState,
         Self::RequestRefused,
+        Self::CrdOutdated,
     ];
 
     /// Finds a reason by the word that stands in conditions.
@@ -120,7 +123,8 @@ impl Reason {
             | Self::DeploymentFailed
             | Self::JobNotFound
             | Self::RestoredFromOlderState
-            | Self::RequestRefused => false,
+            | Self::RequestRefused
+            | Self::CrdOutdated => false,
         }
     }
 
@@ -152,6 +156,7 @@ impl Reason {
             Self::JobNotFound => "JobNotFound",
             Self::RestoredFromOlderState => "RestoredFromOlderState",
             Self::RequestRefused => "RequestRefused",
+            Self::CrdOutdated => "CrdOutdated",
         }
     }
 }

@@ -134,6 +134,14 @@ fn uid_before_start(timeline: &Timeline<'_>) -> Vec<Finding> {
     findings
 }
 
+/// Tells the rest of a predecessor from an object of somebody else, which creation may stumble over and then names.
+///
+/// The configuration counts whoever made it: a JobManager would start with it.
+fn is_left_over(object: &Value, cluster: &str) -> bool {
+    object["metadata"]["labels"]["app"] == cluster
+        || name_of(object) == format!("flink-config-{cluster}")
+}
+
 fn clean_ground(timeline: &Timeline<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (request, body) in creations(timeline) {
@@ -149,7 +157,8 @@ fn clean_ground(timeline: &Timeline<'_>) -> Vec<Finding> {
             ("Service", name.to_owned()),
             ("Service", format!("{name}-rest")),
         ] {
-            if timeline.before(kind, namespace, &child, at).is_some() {
+            let found = timeline.before(kind, namespace, &child, at);
+            if found.is_some_and(|found| is_left_over(found, name)) {
                 left.push(format!("{kind} {child}"));
             }
         }

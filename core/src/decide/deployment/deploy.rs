@@ -106,9 +106,10 @@ pub(super) fn start(
         attempt: Some(attempt),
         trigger: None,
     });
-    draft.wait(
-        Reason::Deploying,
-        format!("creating the objects of the cluster, since {}", view.now),
+    let since = view.now;
+    draft.starting(
+        view,
+        format!("creating the objects of the cluster, since {since}"),
     );
     for warning in &rendered.warnings {
         draft.notice(Notice::warning("Operator", "ConfigurationWarning", warning));

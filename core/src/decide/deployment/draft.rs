@@ -188,12 +188,22 @@ impl Draft {
 
     /// Repeats a stored refusal while the same is tried again: it is taken back when it succeeds.
     pub(super) fn keep_refusal(&mut self, view: &View<'_>) {
-        let stored = view.stored.typed.conditions.iter().flatten();
-        let refusal = stored
-            .filter(|condition| condition.type_ == "Degraded")
-            .find(|condition| condition.reason.as_deref() == Some(Reason::RequestRefused.as_str()));
-        if let Some(message) = refusal.and_then(|condition| condition.message.clone()) {
-            self.degraded = Some((Reason::RequestRefused, message));
+        let mut stored = view.stored.typed.conditions.iter().flatten();
+        let degraded = stored.find(|condition| condition.type_ == "Degraded");
+        let word = degraded.and_then(|condition| condition.reason.as_deref());
+        let reason = word.and_then(Reason::from_word);
+        if let Some(reason @ (Reason::RequestRefused | Reason::NameTaken)) = reason {
+            let message = degraded.and_then(|condition| condition.message.clone());
+            self.degraded = Some((reason, message.unwrap_or_default()));
+        }
+    }
+
+    /// Says that a start goes on; a name that was taken is what is waited for until it is free.
+    pub(super) fn starting(&mut self, view: &View<'_>, message: impl Into<String>) {
+        self.keep_refusal(view);
+        match self.degraded.clone() {
+            Some((Reason::NameTaken, taken)) => self.wait(Reason::NameTaken, taken),
+            _ => self.wait(Reason::Deploying, message),
         }
     }
 
@@ -204,7 +214,10 @@ impl Draft {
 
     /// Returns whether a refusal stands.
     pub(super) fn is_refused(&self) -> bool {
-        matches!(&self.degraded, Some((Reason::RequestRefused, _)))
+        matches!(
+            &self.degraded,
+            Some((Reason::RequestRefused | Reason::NameTaken, _))
+        )
     }
 
     /// Ends the pass without effects.

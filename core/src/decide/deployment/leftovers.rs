@@ -4,11 +4,12 @@
 use super::deploy::LOOK;
 use super::draft::Draft;
 use super::view::View;
-use crate::decision::{Revisit, Step};
+use crate::decision::{Notice, Revisit, Step};
 use crate::effect::{Deletion, Effect};
 use crate::name::{Ids, Uid};
 use crate::observed::{Child, ChildKind, Deployment};
 use crate::status::conditions::Reason;
+use crate::status::error::Problem;
 use flink_operator_api::{FlinkDeploymentSpec, OperationKind, UpgradeMode};
 use jiff::{SignedDuration, Timestamp};
 
@@ -120,7 +121,9 @@ pub(super) fn name_taken(draft: &mut Draft, kind: &str, name: &str) {
     let message = format!(
         "{kind} {name} exists and does not belong to this resource; delete or rename it, or give the resource another name"
     );
-    super::change::announce(draft, Reason::NameTaken, &message);
+    let notice = Notice::warning("Operator", Reason::NameTaken.as_str(), &message);
+    draft.fail(Problem::Reconciliation, None, &message, notice);
+    draft.wait(Reason::NameTaken, &message);
     draft.degrade(Reason::NameTaken, message);
 }
 

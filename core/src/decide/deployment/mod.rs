@@ -30,15 +30,21 @@ pub use settle::settle;
 #[cfg(test)]
 mod tests;
 
-use crate::decision::{Decision, Revisit, Step};
+use crate::decision::{Decision, Notice, Revisit, Step};
 use crate::effect::Effect;
 use crate::name::Ids;
 use crate::observed::Observed;
 use crate::question::Wanted;
 use crate::resource::Status;
+use crate::status::conditions::Reason;
+use crate::status::error::Problem;
+use draft::Draft;
 use flink_operator_api::OperationKind;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use view::View;
+
+/// When to look again whether a newer CRD was installed.
+const CRD_LOOK: SignedDuration = SignedDuration::from_secs(60);
 
 /// Says what to look at before deciding.
 pub fn wanted(observed: &Observed, now: Timestamp) -> Wanted {
@@ -70,17 +76,37 @@ pub fn decide(observed: &Observed, now: Timestamp, ids: &Ids) -> Step {
     if view.meta.deleted_at.is_some() {
         return delete::decide(&view, draft, ids);
     }
+    let observed_only = observed.crd_outdated.then(|| draft.clone());
+    match (go_on(&view, draft, ids), observed_only) {
+        (Step::Act(decision), Some(draft)) if decision.needs_additive => crd_outdated(&view, draft),
+        (step, _) => step,
+    }
+}
+
+/// Goes on with what has begun, or begins what the spec asks for.
+fn go_on(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
     match draft.operation().map(|operation| operation.kind) {
-        Some(OperationKind::Deploy) => resume::resume(&view, draft, ids),
-        Some(OperationKind::End) => end::decide(&view, draft, ids),
+        Some(OperationKind::Deploy) => resume::resume(view, draft, ids),
+        Some(OperationKind::End) => end::decide(view, draft, ids),
         Some(
             OperationKind::Submit
             | OperationKind::Stop
             | OperationKind::Snapshot
             | OperationKind::Rollback,
-        ) => rest::unknown_operation(&view, draft),
-        None => change::decide(&view, draft, ids),
+        ) => rest::unknown_operation(view, draft),
+        None => change::decide(view, draft, ids),
     }
+}
+
+/// Stores what was observed and nothing of what would be begun: the API server would drop the half of it.
+fn crd_outdated(view: &View<'_>, mut draft: Draft) -> Step {
+    let message = "the installed CRD drops status.operation, status.cluster or status.lineage, without which nothing is \
+                   deployed or stopped; install this operator's CRDs (flink-operator crds apply)";
+    let notice = Notice::warning("Operator", Reason::CrdOutdated.as_str(), message);
+    draft.fail(Problem::Reconciliation, None, message, notice);
+    draft.degrade(Reason::CrdOutdated, message);
+    draft.wait(Reason::CrdOutdated, message);
+    draft.rest(view, Revisit::after(CRD_LOOK, "crd-outdated"))
 }
 
 fn add_finalizer(view: &View<'_>) -> Step {

@@ -175,6 +175,7 @@ fn plain(why: &Why) -> &'static str {
         Why::Status { .. } => "an error status",
         Why::NotUnderstood(_) => "a reply that is not Flink's",
         Why::NoJobManager => "no ready pod",
+        Why::Taken => "its name is taken by another object",
         Why::SubjectChanged => "it was replaced meanwhile",
         Why::NotSent(_) => "the request was not sent",
     }

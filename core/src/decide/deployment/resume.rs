@@ -81,13 +81,10 @@ fn none_yet(
     let Some(maps) = view.observed.answers.ha.value() else {
         return unknown(view, draft, "high-availability data");
     };
-    draft.keep_refusal(view);
-    draft.wait(
-        Reason::Deploying,
-        format!(
-            "creating the objects of the cluster, since {}",
-            operation.started_at
-        ),
+    let since = &operation.started_at;
+    draft.starting(
+        view,
+        format!("creating the objects of the cluster, since {since}"),
     );
     let mut effects = ha::remove_graphs(maps);
     effects.extend(create_all(
@@ -184,7 +181,6 @@ fn create_missing(
     if let Some(operation) = draft.status().operation.as_mut() {
         operation.not_after = Some(not_after.to_string());
     }
-    draft.keep_refusal(view);
     let there = |kind: ChildKind, name: Option<&str>| {
         children
             .iter()
@@ -202,7 +198,7 @@ fn create_missing(
         })
         .collect();
     note_cluster(&mut draft, &uid);
-    draft.wait(Reason::Deploying, "completing the objects of the cluster");
+    draft.starting(view, "completing the objects of the cluster");
     draft.act(
         view,
         missing,

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::view::View;
-use super::{deploy, end};
+use super::{deploy, end, leftovers};
 use crate::decision::{Decision, Notice, Settled};
 use crate::effect::{Effect, Outcome, Receipt};
 use crate::fact::Why;
@@ -102,6 +102,10 @@ fn completed(draft: &mut Draft, decision: &Decision, created: Option<Uid>) {
 
 /// Surely not applied, and the server said why: so does the status.
 fn refused(draft: &mut Draft, effect: &Effect, why: &Why) {
+    if let (Why::Taken, Effect::CreateChild { kind, body, .. }) = (why, effect) {
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        return leftovers::name_taken(draft, kind.as_str(), name);
+    }
     let Why::Status { code, message } = why else {
         return;
     };
@@ -121,11 +125,6 @@ fn refused(draft: &mut Draft, effect: &Effect, why: &Why) {
             | Effect::Cancel { .. },
             404 | 409,
         ) => return,
-        (Effect::CreateChild { kind, body, .. }, 409) => format!(
-            "{} {} exists and does not belong to this cluster; delete or rename it",
-            kind.as_str(),
-            body["metadata"]["name"].as_str().unwrap_or_default()
-        ),
         _ => format!("{} refused with HTTP {code}: {message}", effect.label()),
     };
     draft.degrade(Reason::RequestRefused, text.clone());

@@ -81,6 +81,21 @@ fn anything_left_of_the_predecessor_is_caught() {
 }
 
 #[test]
+fn what_somebody_else_made_is_caught_only_if_a_job_manager_would_start_with_it() {
+    let strangers: [(&str, &str, &[&str]); 2] = [
+        ("Service", "a-rest", &[]),
+        ("ConfigMap", "flink-config-a", &["clean-ground"]),
+    ];
+    for (kind, name, broken) in strangers {
+        let mut story = Story::new();
+        story.resource(stateless());
+        story.put(kind, name, Some(json!({ "metadata": { "name": name } })));
+        story.deploy("at1", None);
+        assert_eq!(story.broken(), broken, "{kind} {name}");
+    }
+}
+
+#[test]
 fn graphs_left_in_ha_metadata_are_caught() {
     for (map, key) in [
         ("a-cluster-config-map", "jobGraph-"),

@@ -5,4 +5,5 @@ mod changing;
 mod deleting;
 mod deploying;
 mod observing;
+mod refusing;
 mod scene;

@@ -69,6 +69,7 @@ impl Scene {
         let observed = Observed {
             resource: Resource::parse(meta, &spec.to_string(), None),
             settings: Arc::new(OperatorSettings::new(base, HostFiles::default())),
+            crd_outdated: false,
             origin: Origin::Server,
             deployment: Fact::known(None, subject.clone(), now),
             job_managers: Fact::known(Vec::new(), subject.clone(), now),
