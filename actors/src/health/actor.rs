@@ -64,8 +64,11 @@ pub struct ActorHealth {
     pub restarts: u32,
     /// Whether it crashes again and again.
     pub crash_looping: bool,
-    /// What the resource waits for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What keeps its passes from coming to an end that is good.
+    #[serde(skip)]
+    pub stalled: Option<Waiting>,
+    /// What the resource waits for, as its conditions say it.
+    #[serde(skip)]
     pub waiting: Option<Waiting>,
     /// `status.lifecycleState`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,10 +110,22 @@ pub struct Due {
 /// What a resource waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Waiting {
-    /// The reason of the condition.
+    /// The reason, of the condition if there is one: from a closed set.
     pub reason: String,
-    /// Its sentence for people.
+    /// A sentence for people.
     pub message: String,
+    /// Since when it has been this reason.
+    pub since: Timestamp,
+}
+
+impl Waiting {
+    /// Takes the place of what was waited for before, whose time goes on if the reason is the same.
+    #[must_use]
+    pub fn instead_of(self, before: Option<&Self>) -> Self {
+        let same = before.filter(|before| before.reason == self.reason);
+        let since = same.map_or(self.since, |before| before.since);
+        Self { since, ..self }
+    }
 }
 
 impl ActorHealth {
@@ -125,10 +140,44 @@ impl ActorHealth {
             next: None,
             restarts: 0,
             crash_looping: false,
+            stalled: None,
             waiting: None,
             lifecycle: None,
             job_manager: None,
             job: None,
+        }
+    }
+
+    /// Says what the resource waits for and since when, unless it is at rest: what concerns the actor goes first, since
+    /// what is known of the resource is as old as the last pass that could look at it.
+    pub fn waits(&self) -> Option<Waiting> {
+        if self.activity == Activity::Crashed {
+            return Some(self.crash());
+        }
+        let known = self.stalled.as_ref().or(self.waiting.as_ref());
+        let first = self.passes == 0 && self.last_pass.is_none();
+        let turn = || Waiting {
+            reason: "FirstLook".to_owned(),
+            message: "it has not been looked at yet since this operator started".to_owned(),
+            since: self.since,
+        };
+        known.cloned().or_else(|| first.then(turn))
+    }
+
+    fn crash(&self) -> Waiting {
+        let (reason, times) = if self.crash_looping {
+            ("ActorCrashLoop", " again and again")
+        } else {
+            ("ActorCrashed", "")
+        };
+        Waiting {
+            reason: reason.to_owned(),
+            message: format!(
+                "its actor crashed{times}, {} in all, and is started again after a growing pause; this is a bug in the \
+                 operator: see its log",
+                self.restarts
+            ),
+            since: self.since,
         }
     }
 

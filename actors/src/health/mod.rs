@@ -8,7 +8,7 @@ mod snapshot;
 
 pub use actor::{Activity, ActorHealth, Due, LastPass, Waiting};
 pub use parts::{Part, Role, Trouble, WatchHealth};
-pub use snapshot::{ActorView, Readiness, Snapshot};
+pub use snapshot::{ActorView, Counts, Readiness, Snapshot};
 
 use crate::clock::Clock;
 use crate::leadership::Leadership;
@@ -93,12 +93,12 @@ impl Health {
         counts
     }
 
-    /// Counts actors whose resource waits for something, by the reason of the condition, which comes from a closed set.
+    /// Counts actors whose resource waits for something, by the reason, which comes from a closed set.
     pub fn waiting(&self) -> BTreeMap<String, i64> {
         let mut counts = BTreeMap::new();
         for actor in &self.0.actors {
-            if let Some(waiting) = &actor.waiting {
-                *counts.entry(waiting.reason.clone()).or_default() += 1;
+            if let Some(waiting) = actor.waits() {
+                *counts.entry(waiting.reason).or_default() += 1;
             }
         }
         counts

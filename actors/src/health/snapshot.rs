@@ -1,10 +1,13 @@
 //! Everything at one moment, for pages and probes.
 
-use super::{ActorHealth, Health, Role, WatchHealth};
+use super::{ActorHealth, Health, Role, Waiting, WatchHealth};
 use jiff::Timestamp;
 use operator_core::name::Key;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// Actors that a sentence names before it counts the rest.
+const NAMED: usize = 3;
 
 /// Everything that is known at one moment; its JSON is what `/actors` answers.
 #[derive(Clone, Debug, Serialize)]
@@ -14,7 +17,11 @@ pub struct Snapshot {
     pub at: Timestamp,
     /// Whether this instance acts.
     pub role: Role,
-    /// All actors, sorted by kind, namespace and name.
+    /// Numbers of all actors, whatever was asked for.
+    pub counts: Counts,
+    /// Actors that are what was asked for.
+    pub found: usize,
+    /// Those of them that are shown, sorted by kind, namespace and name.
     pub actors: Vec<ActorView>,
     /// How the watches stand, by namespace; `*` means all.
     pub namespaces: BTreeMap<String, WatchHealth>,
@@ -35,6 +42,43 @@ pub struct ActorView {
     /// How the actor fares.
     #[serde(flatten)]
     pub health: ActorHealth,
+    /// What the resource waits for; nothing if it is at rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+}
+
+/// Numbers of actors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// All.
+    pub actors: usize,
+    /// Those whose resource waits for something.
+    pub waiting: usize,
+    /// Those whose last passes failed.
+    pub failing: usize,
+    /// Those that crash again and again.
+    pub crash_looping: usize,
+    /// By `status.lifecycleState`, where that is known.
+    pub lifecycle: BTreeMap<&'static str, usize>,
+    /// By namespace.
+    pub namespaces: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    fn count(&mut self, key: &Key, actor: &ActorHealth) {
+        self.actors += 1;
+        self.waiting += usize::from(actor.waits().is_some());
+        self.failing += usize::from(actor.consecutive_failures > 0);
+        self.crash_looping += usize::from(actor.crash_looping);
+        if let Some(state) = actor.lifecycle {
+            *self.lifecycle.entry(state).or_default() += 1;
+        }
+        match self.namespaces.get_mut(&key.namespace) {
+            Some(count) => *count += 1,
+            None => drop(self.namespaces.insert(key.namespace.clone(), 1)),
+        }
+    }
 }
 
 /// Whether an instance serves, and what a person should know.
@@ -52,26 +96,54 @@ pub struct Readiness {
 impl Health {
     /// Copies everything.
     pub fn snapshot(&self) -> Snapshot {
-        let mut actors: Vec<(Key, ActorHealth)> = self
-            .0
-            .actors
-            .iter()
-            .map(|actor| (actor.key().clone(), actor.value().clone()))
-            .collect();
+        self.snapshot_of(|_, _| true)
+    }
+
+    /// Copies what is known of the actors that are asked for; the others are counted.
+    pub fn snapshot_of(&self, asked: impl Fn(&Key, &ActorHealth) -> bool) -> Snapshot {
+        let mut counts = Counts::default();
+        let mut actors: Vec<(Key, ActorHealth)> = Vec::new();
+        for actor in &self.0.actors {
+            counts.count(actor.key(), actor.value());
+            if asked(actor.key(), actor.value()) {
+                actors.push((actor.key().clone(), actor.value().clone()));
+            }
+        }
         actors.sort_by(|one, other| one.0.cmp(&other.0));
         let view = |(key, health): (Key, ActorHealth)| ActorView {
             kind: key.kind.as_str(),
             namespace: key.namespace,
             name: key.name,
+            waiting: health.waits(),
             health,
         };
         Snapshot {
             at: self.0.clock.now(),
             role: self.role(),
+            counts,
+            found: actors.len(),
             actors: actors.into_iter().map(view).collect(),
             namespaces: self.watches(),
             undecodable: self.undecodable_objects(),
         }
+    }
+
+    /// Names actors that crash again and again, a few of them.
+    fn crash_loops(&self) -> Option<String> {
+        let looping = self.0.actors.iter().filter(|actor| actor.crash_looping);
+        let mut keys: Vec<Key> = looping.map(|actor| actor.key().clone()).collect();
+        keys.sort();
+        let named: Vec<String> = keys.iter().take(NAMED).map(ToString::to_string).collect();
+        let more = match keys.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (!named.is_empty()).then(|| {
+            format!(
+                "actors crash again and again: {}{more}; this is a bug in the operator, see its log",
+                named.join(", ")
+            )
+        })
     }
 
     /// Says whether the instance serves. One unreadable namespace is said, and does not stand in the way of
@@ -122,6 +194,7 @@ impl Health {
         if let Some(problem) = self.configuration_problem() {
             details.push(format!("the configuration files cannot be read, the last good ones stay in force: {problem}"));
         }
+        details.extend(self.crash_loops());
         let draining = self.parts().draining || role == Role::Stopping;
         if draining {
             details.push("shutting down".to_owned());
@@ -137,7 +210,7 @@ impl Health {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::{Activity, Health, Part, Trouble};
+    use super::super::{Activity, Health, Part, Trouble, Waiting};
     use crate::clock::Clock;
     use crate::leadership::Leadership;
     use crate::shell::CrdSupport;
@@ -172,6 +245,72 @@ mod tests {
         assert_eq!(json["actors"][1]["activity"], "idle");
         assert_eq!(json["actors"][1]["restarts"], 1);
         assert_eq!(health.activities()[&Activity::Idle], 2);
+    }
+
+    #[test]
+    fn what_an_actor_waits_for_is_always_said_with_its_time() {
+        let health = health();
+        let waits = || {
+            let waits = health.actor(&key("a")).unwrap().waits();
+            waits.map(|waits| waits.reason)
+        };
+        health.of_actor(&key("a"), |_| {});
+        assert_eq!(waits().as_deref(), Some("FirstLook"));
+        health.of_actor(&key("a"), |actor| actor.passes = 1);
+        assert_eq!(waits(), None);
+        let waiting = |reason: &str, since: i64| Waiting {
+            reason: reason.to_owned(),
+            message: "a sentence".to_owned(),
+            since: jiff::Timestamp::from_second(since).unwrap(),
+        };
+        health.of_actor(&key("a"), |actor| {
+            actor.waiting = Some(waiting("Deploying", 3));
+        });
+        assert_eq!(waits().as_deref(), Some("Deploying"));
+        health.of_actor(&key("a"), |actor| {
+            actor.stalled = Some(waiting("PassFails", 4));
+        });
+        assert_eq!(waits().as_deref(), Some("PassFails"));
+        for times in 1..=2 {
+            health.crashed(&key("a"), times == 2);
+        }
+        let json = serde_json::to_value(health.snapshot()).unwrap();
+        let shown = &json["actors"][0]["waiting"];
+        assert_eq!(shown["reason"], "ActorCrashLoop");
+        assert!(
+            shown["message"].as_str().unwrap().contains("2 in all"),
+            "{shown}"
+        );
+        assert!(shown["since"].is_string());
+        let details = health.readiness().details.join("\n");
+        assert!(
+            details.contains("again and again: FlinkDeployment demo/a;"),
+            "{details}"
+        );
+        let longer = waiting("Deploying", 9).instead_of(Some(&waiting("Deploying", 3)));
+        assert_eq!(longer.since.as_second(), 3);
+        let other = waiting("Deploying", 9).instead_of(Some(&waiting("PassFails", 3)));
+        assert_eq!(other.since.as_second(), 9);
+    }
+
+    #[test]
+    fn those_that_are_not_asked_for_are_counted() {
+        let health = health();
+        for name in ["a", "b", "c"] {
+            health.of_actor(&key(name), |actor| {
+                actor.passes = 1;
+                actor.lifecycle = Some("STABLE");
+            });
+        }
+        health.of_actor(&key("b"), |actor| actor.consecutive_failures = 1);
+        let snapshot = health.snapshot_of(|_, actor| actor.consecutive_failures > 0);
+        assert_eq!((snapshot.found, snapshot.actors.len()), (1, 1));
+        let counts = snapshot.counts;
+        assert_eq!((counts.actors, counts.failing, counts.waiting), (3, 1, 0));
+        assert_eq!(
+            (counts.lifecycle["STABLE"], counts.namespaces["demo"]),
+            (3, 3)
+        );
     }
 
     #[test]

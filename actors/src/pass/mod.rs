@@ -8,7 +8,7 @@ mod fresh;
 mod paths;
 mod report;
 
-pub use report::{End, PassReport, Summary};
+pub use report::{End, PassReport, Summary, Waits};
 
 use crate::shell::Shell;
 use jiff::Timestamp;

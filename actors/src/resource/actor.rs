@@ -1,8 +1,9 @@
 //! The actor itself: a `match` on what it is doing.
 
 use super::echo::{Store, Written};
+use super::shown;
 use super::{ChildNews, Crew, Order, PassEnded, Wake};
-use crate::health::{Activity as Shown, Due, LastPass, Waiting};
+use crate::health::{Activity as Shown, Due};
 use crate::lanes::{Lane, Ticket};
 use crate::pace::{Next, Pace, is_failure};
 use crate::pass::{End, PassReport};
@@ -307,38 +308,18 @@ impl ResourceActor {
 
     /// Shows and logs what came of a pass; no report means that it panicked.
     fn tell(&mut self, report: Option<&PassReport>) {
-        let ended = self.crew.clock.now();
-        let (outcome, detail, took) = match report {
-            Some(report) => (report.end.label(), detail(&report.end), report.took),
-            None => ("panicked", None, Duration::ZERO),
-        };
         let failures = self.pace.failures();
-        if report.is_some_and(|report| is_failure(&report.end)) {
-            let error = detail.as_deref().unwrap_or_default();
-            tracing::warn!(resource = %self.key, outcome, error, failures, "pass failed");
-        }
         if let Some(report) = report {
+            if is_failure(&report.end) {
+                let (outcome, error) = (report.end.label(), shown::detail(&report.end));
+                let error = error.unwrap_or_default();
+                tracing::warn!(resource = %self.key, outcome, error, failures, "pass failed");
+            }
             self.tell_unreadable(&report.end);
         }
+        let now = self.crew.clock.now();
         self.crew.health.of_actor(&self.key, |actor| {
-            actor.passes += 1;
-            actor.consecutive_failures = failures;
-            actor.last_pass = Some(LastPass {
-                ended,
-                took_seconds: took,
-                outcome,
-                detail,
-            });
-            if let Some(summary) = report.and_then(|report| report.summary.as_ref()) {
-                actor.lifecycle = summary.lifecycle;
-                actor.job_manager = summary.job_manager;
-                actor.job = summary.job;
-                let waiting = |(reason, message): &(String, String)| Waiting {
-                    reason: reason.clone(),
-                    message: message.clone(),
-                };
-                actor.waiting = summary.waiting.as_ref().map(waiting);
-            }
+            shown::pass(actor, report, failures, now);
         });
     }
 
@@ -378,23 +359,6 @@ fn lane_of(next: Next, end: Option<&End>) -> Lane {
         Lane::Change
     } else {
         Lane::Look
-    }
-}
-
-/// Says more about an end that is not good.
-fn detail(end: &End) -> Option<String> {
-    match end {
-        End::Refused(why) | End::Unknown(why) => Some(why.to_string()),
-        End::Unreadable(broken) => Some(broken.to_string()),
-        End::TimedOut => Some("the deadline of the pass went by".to_owned()),
-        End::CrdOutdated => Some("the installed CRD drops status fields".to_owned()),
-        End::Quiet
-        | End::Stored
-        | End::Acted
-        | End::Conflict
-        | End::Gone
-        | End::Undecided
-        | End::NotLeader => None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod actor;
 mod echo;
+mod shown;
 
 pub use actor::ResourceActor;
 
