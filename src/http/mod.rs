@@ -4,6 +4,7 @@
 //! keep up to date.
 
 mod page;
+mod selection;
 #[cfg(test)]
 mod tests;
 
@@ -11,14 +12,15 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use flink_operator_actors::health::{Health, Part, Snapshot};
+use flink_operator_actors::health::{Health, Part};
 use prometheus::{Registry, TextEncoder};
-use serde::Deserialize;
+use selection::Selection;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -137,45 +139,34 @@ async fn metrics(State(shown): State<Shown>) -> Response {
     }
 }
 
-/// Which actors to show.
-#[derive(Debug, Default, Deserialize)]
-struct Filter {
-    namespace: Option<String>,
-    name: Option<String>,
-}
-
 async fn actors(
     State(shown): State<Shown>,
-    Query(filter): Query<Filter>,
+    selection: Result<Query<Selection>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let mut snapshot = shown.health.snapshot();
-    filter.apply(&mut snapshot);
+    let selection = match selection {
+        Ok(Query(selection)) => selection,
+        Err(wrong) => {
+            let text = format!("{}; {}\n", wrong.body_text(), selection::USAGE);
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    let mut snapshot = shown
+        .health
+        .snapshot_of(|key, actor| selection.fits(key, actor));
     let mut response = if wants_html(&headers) {
         let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
-        (
-            policy,
-            Html(page::html(&snapshot, &shown.health.readiness())),
-        )
-            .into_response()
+        let readiness = shown.health.readiness();
+        let page = page::html(&mut snapshot, &readiness, &selection);
+        (policy, Html(page)).into_response()
     } else {
+        selection.cut(&mut snapshot.actors, usize::MAX);
         Json(snapshot).into_response()
     };
     response
         .headers_mut()
         .insert(header::VARY, header::HeaderValue::from_static("accept"));
     response
-}
-
-impl Filter {
-    fn apply(&self, snapshot: &mut Snapshot) {
-        let fits = |wanted: &Option<String>, text: &str| {
-            wanted.as_deref().is_none_or(|wanted| wanted == text)
-        };
-        snapshot.actors.retain(|actor| {
-            fits(&self.namespace, &actor.namespace) && fits(&self.name, &actor.name)
-        });
-    }
 }
 
 /// Tells whether a browser asks: it names HTML before JSON. Everybody else gets JSON.

@@ -152,6 +152,7 @@ async fn browsers_get_a_table_in_which_nothing_of_a_user_is_markup() {
         actor.waiting = Some(Waiting {
             reason: "Unschedulable".to_owned(),
             message: "<script>alert('x')</script> & more".to_owned(),
+            since: Timestamp::now() - Duration::from_secs(180),
         });
         actor.last_pass = Some(LastPass {
             ended: Timestamp::UNIX_EPOCH,
@@ -176,6 +177,7 @@ async fn browsers_get_a_table_in_which_nothing_of_a_user_is_markup() {
         "2 failures in a row",
         "took 7 ms",
         "on change",
+        "for 3 min",
         "DEPLOYED",
         "2 actors",
         "pods is forbidden",
@@ -187,17 +189,76 @@ async fn browsers_get_a_table_in_which_nothing_of_a_user_is_markup() {
     assert!(place("troubled") < place("fine"), "trouble comes first");
 }
 
-#[tokio::test]
-async fn a_long_table_is_cut_and_says_so() {
+/// Ten thousand actors in five namespaces; every hundredth waits.
+fn crowd() -> Shown {
     let shown = shown();
-    for number in 0..600 {
-        shown
-            .health
-            .of_actor(&key("jobs", &format!("job-{number}")), |_| {});
+    for number in 0..10_000 {
+        let key = key(&format!("team-{}", number % 5), &format!("job-{number:05}"));
+        shown.health.of_actor(&key, |actor| {
+            actor.passes = 1;
+            actor.activity = Activity::Idle;
+            actor.lifecycle = Some("STABLE");
+            actor.waiting = (number % 100 == 7).then(|| Waiting {
+                reason: "JobManagerSilent".to_owned(),
+                message: "the JobManager does not answer".to_owned(),
+                since: Timestamp::UNIX_EPOCH,
+            });
+        });
     }
+    shown
+}
+
+#[tokio::test]
+async fn ten_thousand_actors_are_shown_in_pieces_those_that_wait_first() {
+    let shown = crowd();
+    let rows = |body: &str| body.matches("<tr><td>").count();
     let (_, body) = ask(&shown, "/actors", BROWSER).await;
-    assert_eq!(body.matches("<tr><td>").count(), 500);
-    assert!(body.contains("and 100 more"), "the rest is counted");
+    assert!(body.len() < 200_000, "{}", body.len());
+    assert_eq!(
+        (rows(&body), body.matches("JobManagerSilent").count()),
+        (200, 100)
+    );
+    for part in [
+        "1–200 of 10000",
+        "<a href=\"/actors?offset=200\">next</a>",
+        "<a href=\"/actors?state=waiting\">waiting&nbsp;100</a>",
+        "<a href=\"/actors?state=STABLE\">STABLE&nbsp;10000</a>",
+        "<a href=\"/actors?namespace=team-3\">team-3&nbsp;2000</a>",
+    ] {
+        assert!(body.contains(part), "{part} in {body}");
+    }
+    let (_, body) = ask(&shown, "/actors?namespace=team-3&offset=1900", BROWSER).await;
+    assert!(body.contains("1901–2000 of 2000"), "{body}");
+    assert!(
+        body.contains("namespace=team-3&amp;offset=1700\">previous</a>"),
+        "{body}"
+    );
+    assert_eq!((rows(&body), body.contains(">next<")), (100, false));
+    let (_, body) = ask(&shown, "/actors?state=waiting", BROWSER).await;
+    assert_eq!(rows(&body), 100);
+}
+
+#[tokio::test]
+async fn programs_get_pieces_of_ten_thousand_actors_too() {
+    let shown = crowd();
+    let size = |body: &Value| body["actors"].as_array().unwrap().len();
+    let (_, body) = json(&shown, "/actors").await;
+    assert_eq!(
+        (size(&body), &body["found"]),
+        (10_000, &Value::from(10_000))
+    );
+    let (_, body) = json(&shown, "/actors?state=stable&limit=3&offset=9999").await;
+    assert_eq!((size(&body), &body["found"]), (1, &Value::from(10_000)));
+    let (_, body) = json(&shown, "/actors?state=JobManagerSilent&namespace=team-2").await;
+    assert_eq!(size(&body), 100);
+    assert_eq!(
+        body["actors"][0]["waiting"]["since"],
+        "1970-01-01T00:00:00Z"
+    );
+    assert_eq!(body["counts"]["lifecycle"]["STABLE"], 10_000);
+    let (head, body) = ask(&shown, "/actors?stat=x", "*/*").await;
+    assert!(head.starts_with("http/1.1 400"), "{head}");
+    assert!(body.contains("stat") && body.contains("state="), "{body}");
 }
 
 #[tokio::test]
