@@ -7,6 +7,7 @@ examples/basic.yaml, and tells each transition until the job is STABLE. It stays
 with ONCE=1 it ends by itself, with exit status 0 only if the job became STABLE.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -33,7 +34,8 @@ CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
 STABLE_WITHIN = 300
 # Flink collects the counters of its tasks only every 10 s.
 COUNTERS_WITHIN = 15
-SEPARATOR = "\x1f"
+# How long a program that is asked to end may clean up.
+END_WITHIN = 20
 # No proxy of the environment stands between this machine and its own pods.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 STARTED = time.monotonic()
@@ -49,11 +51,42 @@ def heading(text: str) -> None:
     say(f"\n[{took(time.monotonic() - STARTED):>8}] {text}")
 
 
-def run(command: List[str], env=None) -> None:
-    """Runs a command in the open; its failure ends the demo."""
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"{Path(command[0]).name} {' '.join(command[1:])}: exit status {done.returncode}")
+def end(process: Optional[subprocess.Popen]) -> None:
+    """Asks a process to end, and waits for it; one that does not is killed."""
+    if process is None or process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(timeout=END_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def run(command: List[str], env=None, output=None) -> str:
+    """Runs a command in the open; its failure ends the demo.
+
+    Ctrl-C reaches it too. It gets time to clean up, where `subprocess.run` would kill it and leave compilers running.
+    """
+    child = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, text=True)
+    try:
+        printed = child.communicate()[0]
+    finally:
+        end(child)
+    if child.returncode != 0:
+        raise SystemExit(f"{Path(command[0]).name} {' '.join(command[1:])}: exit status {child.returncode}")
+    return printed or ""
+
+
+def alone():
+    """Makes sure that there is one demo at a time; the operating system ends the claim with its process."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    claim = open(CACHE / "demo.lock", "w", encoding="utf-8")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise SystemExit("another demo is running on this machine; end it with Ctrl-C, then begin again") from None
+    return claim
 
 
 def fetch(url: str):
@@ -81,6 +114,20 @@ def counted(vertex: dict) -> str:
     return f", {read} records in, {written} out" if read or written else ""
 
 
+def transition(event: dict) -> str:
+    """Says in one line how the resource stands."""
+    if event["type"] == "DELETED":
+        return f"{'(gone)':<12} {'-':<20} {'-':<12} {RESOURCE} is deleted"
+    status = event["object"].get("status", {})
+    said = {condition["type"]: condition for condition in status.get("conditions", [])}
+    telling = said.get("Degraded", {})
+    if telling.get("status") != "True":
+        telling = said.get("Progressing", {})
+    lifecycle, job_manager = status.get("lifecycleState"), status.get("jobManagerDeploymentStatus")
+    job = status.get("jobStatus", {}).get("state")
+    return f"{lifecycle or '-':<12} {job_manager or '-':<20} {job or '-':<12} {telling.get('message', '')}".rstrip()
+
+
 def free_port() -> int:
     """Finds a port that nobody listens on."""
     with socket.socket() as probe:
@@ -96,6 +143,7 @@ class Demo:
         self.sandbox_is_up = False
         self.operator: Optional[subprocess.Popen] = None
         self.watch: Optional[subprocess.Popen] = None
+        self.over = threading.Event()
         self.port = 0
         self.kubectl_path = ""
         self.env = dict(os.environ)
@@ -112,16 +160,21 @@ class Demo:
         """Brings up the control plane and the node; a sandbox left by a killed demo is removed first."""
         sandbox = program("flink-sandbox")
         run([sandbox, "flink", FLINK_VERSION])
+        # All at once, so that the time it names is that of the whole.
+        run([sandbox, "tool", *CONTROL_PLANE], output=subprocess.DEVNULL)
         self.kubectl_path = sandbox_tool("kubectl")
         subprocess.run([sandbox, "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         self.sandbox_is_up = True
-        up = subprocess.run([sandbox, "up", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, text=True, check=False)
-        lines = [line for line in up.stdout.splitlines() if line.startswith("export KUBECONFIG=")]
-        if up.returncode != 0 or not lines:
-            raise SystemExit(f"the sandbox did not start (exit status {up.returncode})")
+        printed = run([sandbox, "up", "--name", NAME], output=subprocess.PIPE)
+        lines = [line for line in printed.splitlines() if line.startswith("export KUBECONFIG=")]
         self.env["KUBECONFIG"] = lines[0].split("=", 1)[1].strip("'\"")
+
+    def sandbox_lives(self) -> bool:
+        """Tells whether the sandbox still works."""
+        done = subprocess.run([program("flink-sandbox"), "status", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return done.returncode == 0
 
     def install(self) -> None:
         """Installs what the chart installs: CRDs, accounts, rights."""
@@ -179,28 +232,31 @@ class Demo:
         return "\n".join(lines[-30:])
 
     def follow(self, stable: threading.Event) -> None:
-        """Prints one line per transition for as long as the watch lasts."""
-        began = time.monotonic()
-        # kubectl lines up tabs, so another character separates the fields.
-        text = SEPARATOR.join(["{.status.lifecycleState}", "{.status.jobManagerDeploymentStatus}", "{.status.jobStatus.state}",
-                               '{.status.conditions[?(@.type=="Progressing")].message}',
-                               '{.status.conditions[?(@.type=="Degraded")].message}']) + "\n"
+        """Prints one line per transition for as long as the sandbox lives; the API server ends each watch after a while."""
+        began, last = time.monotonic(), None
+        say(f"  {'elapsed':>8}  {'lifecycle':<12} {'JobManager':<20} {'job':<12} what is going on")
+        while not self.over.is_set() and self.sandbox_lives():
+            for event in self.events():
+                words = transition(event)
+                if words == last:
+                    continue
+                last = words
+                say(f"  {took(time.monotonic() - began):>8}  {words}")
+                if event["object"].get("status", {}).get("lifecycleState") == "STABLE":
+                    stable.set()
+            self.over.wait(timeout=1)
+        self.over.set()
+
+    def events(self):
+        """Yields what happens to the resource, until the watch ends."""
         self.watch = subprocess.Popen(
-            [self.kubectl_path, "get", "flinkdeployment", RESOURCE, "--watch", "--output", f"jsonpath={text}"],
+            [self.kubectl_path, "get", "flinkdeployments", "--field-selector", f"metadata.name={RESOURCE}",
+             "--watch", "--output-watch-events", "--output", "json"],
             env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             start_new_session=True)
-        say(f"  {'elapsed':>8}  {'lifecycle':<12} {'JobManager':<20} {'job':<12} what is going on")
-        last = None
         for line in self.watch.stdout:
-            fields = [field.strip() for field in (line.split(SEPARATOR) + [""] * 5)[:5]]
-            if fields == last:
-                continue
-            last = fields
-            lifecycle, job_manager, job, progressing, degraded = fields
-            words = degraded if degraded and degraded != "nothing is wrong" else progressing
-            say(f"  {took(time.monotonic() - began):>8}  {lifecycle or '-':<12} {job_manager or '-':<20} {job or '-':<12} {words}")
-            if lifecycle == "STABLE":
-                stable.set()
+            yield json.loads(line)
+        self.watch.wait()
 
     def figures(self) -> None:
         """Shows the job as Flink itself sees it."""
@@ -252,16 +308,18 @@ class Demo:
             say(f"  {command:<{width}}   # {comment}")
         say("\nTransitions go on appearing here. Ctrl-C ends the demo and removes the sandbox.\n")
 
+    def stay(self) -> None:
+        """Waits until the operator or the sandbox ends by itself, which is a failure."""
+        while self.operator.poll() is None:
+            if self.over.wait(timeout=1):
+                raise SystemExit("the sandbox has ended; `make demo` begins again")
+        raise SystemExit(f"the operator ended (exit status {self.operator.returncode}):\n{self.operator_log()}")
+
     def end(self) -> None:
         """Ends what was started, in the reverse order."""
-        for process in (self.watch, self.operator):
-            if process is None or process.poll() is not None:
-                continue
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        self.over.set()
+        end(self.watch)
+        end(self.operator)
         if self.sandbox_is_up:
             heading("removing the sandbox")
             subprocess.run([program("flink-sandbox"), "down", "--name", NAME], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
@@ -270,7 +328,7 @@ class Demo:
 def go_inside() -> None:
     """Starts the demo again as root of a user namespace, once everything is there that needs the network."""
     run([program("flink-sandbox"), "flink", FLINK_VERSION])
-    run([program("flink-sandbox"), "tool", *CONTROL_PLANE])
+    run([program("flink-sandbox"), "tool", *CONTROL_PLANE], output=subprocess.DEVNULL)
     command = with_pods([sys.executable, str(Path(__file__).resolve())])
     os.execve(command[0], command, {**os.environ, "FLINK_DEMO_INSIDE": "1"})
 
@@ -289,23 +347,28 @@ def show(demo: Demo, once: bool) -> None:
     heading("starting the operator under its own account")
     demo.start_operator()
     heading(f"applying {EXAMPLE}")
-    demo.kubectl("apply", "-f", EXAMPLE)
     stable = threading.Event()
     threading.Thread(target=demo.follow, args=(stable,), daemon=True).start()
+    demo.kubectl("apply", "-f", EXAMPLE)
     demo.wait_for("the job", stable.is_set, STABLE_WITHIN)
     heading("the job as Flink sees it")
     demo.figures()
     if once:
         return
     demo.invite()
-    demo.operator.wait()
-    raise SystemExit(f"the operator ended (exit status {demo.operator.returncode}):\n{demo.operator_log()}")
+    demo.stay()
+
+
+def interrupted(*_) -> None:
+    """Ends a demo that is terminated, or whose terminal is closed, as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     once = os.environ.get("ONCE", "") not in ("", "0")
-    # A terminated demo cleans up like an interrupted one.
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupted)
+    claim = alone()
     demo, code = Demo(), 0
     try:
         show(demo, once)
@@ -316,12 +379,16 @@ def main() -> int:
         say(f"\n{failure.code}")
         code = 1
     finally:
+        # A second Ctrl-C must not leave half of it behind.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         demo.end()
     if code == 0:
         shutil.rmtree(demo.folder, ignore_errors=True)
         heading("done")
     else:
         say(f"the operator's log is in {demo.folder}")
+    claim.close()
     return code
 
 
