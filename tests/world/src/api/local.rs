@@ -2,6 +2,7 @@
 //! for what only clients may not do.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::watch as signal;
@@ -43,15 +44,24 @@ impl ApiServer {
 
     /// Reads an object; the kind may be named by its name or its plural.
     pub fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.state()
-            .get(&key(kind, namespace, name))
-            .map(|object| Value::clone(object))
+        self.look(kind, namespace, name)
+            .map(|object| Value::clone(&object))
+    }
+
+    /// Reads an object without copying it.
+    pub fn look(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.state().get(&key(kind, namespace, name)).cloned()
     }
 
     /// Reads all objects of a kind, in one namespace or (empty) in all.
     pub fn list(&self, kind: &str, namespace: &str) -> Vec<Value> {
-        let objects = self.state().list(known(kind), namespace);
+        let objects = self.look_at_all(kind, namespace);
         objects.iter().map(|object| Value::clone(object)).collect()
+    }
+
+    /// Reads all objects of a kind, in one namespace or (empty) in all, without copying them.
+    pub fn look_at_all(&self, kind: &str, namespace: &str) -> Vec<Arc<Value>> {
+        self.state().list(known(kind), namespace)
     }
 
     /// Creates an object with everything it says, status included; its kind is the one it names.

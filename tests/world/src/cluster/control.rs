@@ -327,14 +327,14 @@ impl Cluster {
 
     /// Lists the jobs that the JobManagers of a cluster know now: id and state.
     pub fn jobs(&self, namespace: &str, cluster: &str) -> Vec<(String, job::State)> {
-        let jobs = self.with_job_managers(namespace, cluster, |process, _| {
-            process
-                .jobs
-                .iter()
-                .map(|job| (job.graph.job.clone(), job.state))
-                .collect::<Vec<_>>()
-        });
-        jobs.into_iter().flatten().collect()
+        let state = self.state();
+        let of_cluster = state
+            .pods
+            .values()
+            .filter(|pod| pod.namespace == namespace && pod.app == cluster);
+        let processes = of_cluster.filter_map(|pod| pod.process.as_ref());
+        let jobs = processes.flat_map(|process| &process.jobs);
+        jobs.map(|job| (job.graph.job.clone(), job.state)).collect()
     }
 
     /// Changes the shared storage: what can be read and written, what is there.

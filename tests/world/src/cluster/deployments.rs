@@ -6,6 +6,7 @@
 //! the orphaned replica set.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -27,6 +28,8 @@ pub(super) struct Desk {
     pub(super) stuck_since: Option<Timestamp>,
     /// Numbers the pods.
     pub(super) made: u32,
+    /// The hash of the pod template, and the generation that has it.
+    pub(super) hash: Option<(Value, String)>,
 }
 
 /// A refused creation is tried again after this time.
@@ -49,8 +52,8 @@ impl State {
     fn run_deployment(&mut self, deployment: &Value, kube: &mut Kube, now: Timestamp) {
         let uid = text(&deployment["metadata"]["uid"]);
         let namespace = text(&deployment["metadata"]["namespace"]);
-        let hash = template_hash(deployment);
-        let pods = matching(deployment, &kube.list_in("Pod", &namespace));
+        let hash = self.hash_of(deployment, &uid);
+        let pods = matching(deployment, kube.list_in("Pod", &namespace));
         if deployment["metadata"]["deletionTimestamp"].is_null() {
             for pod in pods
                 .iter()
@@ -65,12 +68,26 @@ impl State {
         self.write_status(deployment, &uid, &hash, &pods, kube, now);
     }
 
+    /// Gives the hash of the pod template, which is computed once for each generation.
+    fn hash_of(&mut self, deployment: &Value, uid: &str) -> String {
+        let generation = &deployment["metadata"]["generation"];
+        let desk = self.desks.entry(uid.to_owned()).or_default();
+        match &desk.hash {
+            Some((of, hash)) if of == generation => hash.clone(),
+            Some(_) | None => {
+                let hash = template_hash(deployment);
+                desk.hash = Some((generation.clone(), hash.clone()));
+                hash
+            }
+        }
+    }
+
     fn scale(
         &mut self,
         deployment: &Value,
         uid: &str,
         hash: &str,
-        pods: &[Value],
+        pods: &[Arc<Value>],
         kube: &mut Kube,
         now: Timestamp,
     ) {
@@ -79,6 +96,7 @@ impl State {
         let namespace = text(&deployment["metadata"]["namespace"]);
         let live: Vec<&Value> = pods
             .iter()
+            .map(Arc::as_ref)
             .filter(|pod| active(pod) && mine(pod, uid))
             .collect();
         let (new, old): (Vec<&Value>, Vec<&Value>) = live
@@ -136,11 +154,12 @@ impl State {
         deployment: &Value,
         uid: &str,
         hash: &str,
-        pods: &[Value],
+        pods: &[Arc<Value>],
         kube: &mut Kube,
         now: Timestamp,
     ) {
-        let live: Vec<&Value> = pods.iter().filter(|pod| active(pod)).collect();
+        let live = pods.iter().map(Arc::as_ref);
+        let live: Vec<&Value> = live.filter(|pod| active(pod)).collect();
         let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
         let total = live.len() as u64;
         let ready = live.iter().filter(|pod| is_ready(pod)).count() as u64;
@@ -297,20 +316,20 @@ fn mine(pod: &Value, uid: &str) -> bool {
 }
 
 /// Selects the pods that a Deployment controls or could adopt.
-fn matching(deployment: &Value, pods: &[Value]) -> Vec<Value> {
+fn matching(deployment: &Value, pods: Vec<Arc<Value>>) -> Vec<Arc<Value>> {
     let empty = serde_json::Map::new();
     let labels = deployment["spec"]["selector"]["matchLabels"]
         .as_object()
         .unwrap_or(&empty);
     let uid = &deployment["metadata"]["uid"];
-    let matches = |pod: &&Value| {
+    let matches = |pod: &Arc<Value>| {
         !labels.is_empty()
             && labels
                 .iter()
                 .all(|(key, value)| pod["metadata"]["labels"][key] == *value)
             && controller(pod).is_none_or(|owner| owner["uid"] == *uid)
     };
-    pods.iter().filter(matches).cloned().collect()
+    pods.into_iter().filter(matches).collect()
 }
 
 fn owner(deployment: &Value) -> Value {

@@ -1,5 +1,7 @@
 //! What the simulated controllers say to the API server, and whether they changed anything.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -26,18 +28,18 @@ impl Kube {
     }
 
     /// Lists all objects of a kind.
-    pub(super) fn list(&self, kind: &str) -> Vec<Value> {
-        self.api.list(kind, "")
+    pub(super) fn list(&self, kind: &str) -> Vec<Arc<Value>> {
+        self.api.look_at_all(kind, "")
     }
 
     /// Lists the objects of a kind in a namespace.
-    pub(super) fn list_in(&self, kind: &str, namespace: &str) -> Vec<Value> {
-        self.api.list(kind, namespace)
+    pub(super) fn list_in(&self, kind: &str, namespace: &str) -> Vec<Arc<Value>> {
+        self.api.look_at_all(kind, namespace)
     }
 
     /// Reads an object.
-    pub(super) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
-        self.api.get(kind, namespace, name)
+    pub(super) fn get(&self, kind: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {
+        self.api.look(kind, namespace, name)
     }
 
     /// Creates an object; tells whether that succeeded. A refusal (the namespace is going away, the name is

@@ -37,7 +37,7 @@ impl State {
         let target = self.service(namespace, service, &port.to_string());
         let headless = self
             .api
-            .get("Service", namespace, service)
+            .look("Service", namespace, service)
             .is_some_and(|s| s["spec"]["clusterIP"] == "None");
         if headless && target == Target::NoEndpoints {
             Target::NoSuchHost
@@ -48,7 +48,7 @@ impl State {
 
     /// Finds a ready pod behind a Service.
     pub(super) fn service(&self, namespace: &str, name: &str, port: &str) -> Target {
-        let Some(service) = self.api.get("Service", namespace, name) else {
+        let Some(service) = self.api.look("Service", namespace, name) else {
             return Target::NoSuchHost;
         };
         let ports = service["spec"]["ports"]
@@ -61,7 +61,7 @@ impl State {
                     .as_u64()
                     .is_some_and(|number| number.to_string() == port)
         });
-        let pods = self.api.list("Pod", namespace);
+        let pods = self.api.look_at_all("Pod", namespace);
         let behind = pods
             .iter()
             .find(|pod| known && selects(&service, pod) && self.serves(pod));
