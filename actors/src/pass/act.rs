@@ -2,16 +2,13 @@
 
 use super::paths;
 use super::report::{End, PassReport};
-use crate::api::Failure;
-use crate::flink;
 use crate::shell::Shell;
-use flink_rest::{Denied, Permit};
 use jiff::Timestamp;
 use operator_core::decide;
 use operator_core::decision::{Decision, Notice, Revisit};
-use operator_core::effect::{Effect, Outcome, Owner, Receipt};
+use operator_core::effect::{Effect, Outcome, Receipt};
 use operator_core::fact::Why;
-use operator_core::name::{JobId, ResourceVersion, Uid};
+use operator_core::name::ResourceVersion;
 use operator_core::observed::Observed;
 use operator_core::resource::{Body, Status};
 use serde_json::{Value, json};
@@ -25,11 +22,11 @@ const AFTER_UNKNOWN: jiff::SignedDuration = jiff::SignedDuration::from_millis(50
 const ADDITIVE: [&str; 3] = ["operation", "cluster", "lineage"];
 
 /// One pass in its acting part.
-struct Acting<'a> {
-    shell: &'a Shell,
-    observed: &'a Observed,
+pub(super) struct Acting<'a> {
+    pub(super) shell: &'a Shell,
+    pub(super) observed: &'a Observed,
     /// The resource's version after the last write.
-    resource_version: String,
+    pub(super) resource_version: String,
     /// The status as it stands at the API server.
     written: Option<Value>,
 }
@@ -324,224 +321,4 @@ impl<'a> Acting<'a> {
                 .emit(&self.observed.resource.meta, notice.clone());
         }
     }
-
-    async fn effect(&mut self, effect: &Effect, created: Option<&Uid>) -> Outcome {
-        let namespace = &self.observed.resource.meta.key.namespace;
-        let api = &self.shell.api;
-        match effect {
-            Effect::SaveStatus => Outcome::Done(Receipt::Nothing),
-            Effect::AddFinalizer => self.finalizer(true).await,
-            Effect::RemoveFinalizer => self.finalizer(false).await,
-            Effect::RemoveGraphs {
-                name,
-                uid,
-                resource_version,
-                keys,
-            } => {
-                let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
-                plain(
-                    self.remove_graphs(&path, uid.as_str(), resource_version.as_str(), keys)
-                        .await,
-                )
-            }
-            Effect::CreateDeployment {
-                body, not_after, ..
-            } => {
-                match api
-                    .post(&paths::deployments(namespace), body, Some(*not_after))
-                    .await
-                {
-                    Ok(created) => match created["metadata"]["uid"].as_str() {
-                        Some(uid) => Outcome::Done(Receipt::Created(Uid::new(uid))),
-                        None => Outcome::Unknown(Why::NotUnderstood(
-                            "the reply names no uid".to_owned(),
-                        )),
-                    },
-                    Err(failure) => failure.outcome(),
-                }
-            }
-            Effect::CreateChild {
-                kind,
-                body,
-                owner,
-                not_after,
-            } => {
-                let uid = match owner {
-                    Owner::Seen(uid) => Some(uid),
-                    Owner::JustCreated => created,
-                };
-                let Some(uid) = uid else {
-                    return Outcome::Refused(Why::NotSent(
-                        "the owner has not been created".to_owned(),
-                    ));
-                };
-                let body = owned(body, &self.observed.resource.meta.key.name, uid);
-                let path = paths::children(namespace, *kind);
-                match api.post(&path, &body, Some(*not_after)).await {
-                    Ok(_) => Outcome::Done(Receipt::Nothing),
-                    Err(failure) if failure.code() == Some(409) => {
-                        self.there_already(&path, &body).await
-                    }
-                    Err(failure) => failure.outcome(),
-                }
-            }
-            Effect::DeleteDeployment { name, uid, .. } => {
-                let options = json!({ "propagationPolicy": "Foreground", "preconditions": { "uid": uid.as_str() } });
-                plain(
-                    api.delete(
-                        &format!("{}/{name}", paths::deployments(namespace)),
-                        &options,
-                    )
-                    .await,
-                )
-            }
-            Effect::DeleteHaMap {
-                name,
-                uid,
-                resource_version,
-            } => {
-                let options = json!({
-                    "preconditions": { "uid": uid.as_str(), "resourceVersion": resource_version.as_str() },
-                });
-                plain(
-                    api.delete(
-                        &format!("/api/v1/namespaces/{namespace}/configmaps/{name}"),
-                        &options,
-                    )
-                    .await,
-                )
-            }
-            Effect::Cancel { job, not_after } => self.cancel(job, *not_after).await,
-        }
-    }
-
-    /// A child that exists already is ours if the same Deployment owns it: an earlier reply was lost.
-    async fn there_already(&self, path: &str, body: &Value) -> Outcome {
-        let name = body["metadata"]["name"].as_str().unwrap_or_default();
-        let owner = &body["metadata"]["ownerReferences"][0]["uid"];
-        let found = match self.shell.api.get(&format!("{path}/{name}")).await {
-            Ok(found) => found,
-            Err(unread) => return Outcome::Unknown(unread.why),
-        };
-        let found: Value = found
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        let owners = found["metadata"]["ownerReferences"].as_array();
-        let ours = owners.is_some_and(|owners| owners.iter().any(|other| other["uid"] == *owner));
-        if ours {
-            Outcome::Done(Receipt::Nothing)
-        } else {
-            Outcome::Refused(Why::Taken)
-        }
-    }
-
-    /// Adds or removes our finalizer by a merge patch under the resource's version.
-    async fn finalizer(&mut self, present: bool) -> Outcome {
-        let meta = &self.observed.resource.meta;
-        let ours = meta.key.kind.finalizer();
-        let mut finalizers: Vec<&str> = meta
-            .finalizers
-            .iter()
-            .map(String::as_str)
-            .filter(|name| *name != ours)
-            .collect();
-        if present {
-            finalizers.push(ours);
-        }
-        let patch = json!({ "metadata": { "resourceVersion": self.resource_version, "finalizers": finalizers } });
-        match self
-            .shell
-            .api
-            .merge(&paths::resource(&meta.key), &patch)
-            .await
-        {
-            Ok(reply) => {
-                if let Some(version) = reply["metadata"]["resourceVersion"].as_str() {
-                    version.clone_into(&mut self.resource_version);
-                }
-                Outcome::Done(Receipt::Nothing)
-            }
-            Err(failure) => failure.outcome(),
-        }
-    }
-
-    async fn remove_graphs(
-        &self,
-        path: &str,
-        uid: &str,
-        resource_version: &str,
-        keys: &[String],
-    ) -> Result<(), Failure> {
-        let gone = || Failure {
-            why: Why::Status {
-                code: 409,
-                message: "the ConfigMap changed since it was read".to_owned(),
-            },
-            perhaps_applied: false,
-        };
-        let bytes = self.shell.api.get(path).await?.ok_or_else(gone)?;
-        let mut map: Value = serde_json::from_slice(&bytes).map_err(|error| Failure {
-            why: Why::NotUnderstood(error.to_string()),
-            perhaps_applied: false,
-        })?;
-        if map["metadata"]["uid"] != uid || map["metadata"]["resourceVersion"] != resource_version {
-            return Err(gone());
-        }
-        if let Some(data) = map["data"].as_object_mut() {
-            data.retain(|key, _| !keys.contains(key));
-        }
-        self.shell.api.put(path, &map).await.map(|_| ())
-    }
-
-    /// Asks Flink to cancel a job. Any of its usual answers leads to looking at the overview.
-    async fn cancel(&self, job: &JobId, not_after: Timestamp) -> Outcome {
-        let key = &self.observed.resource.meta.key;
-        let pods = self
-            .observed
-            .job_managers
-            .value()
-            .cloned()
-            .unwrap_or_default();
-        let port = decide::rest_port(self.observed, self.shell.clock.now());
-        let job_manager = match self.shell.flink.job_manager(key, &pods, port) {
-            Ok(job_manager) => job_manager,
-            Err(why) => return Outcome::Refused(why),
-        };
-        let Ok(id) = job.as_str().parse() else {
-            return Outcome::Refused(Why::NotUnderstood(format!("\"{job}\" is no job id")));
-        };
-        let leadership = self.shell.leadership.clone();
-        let permit = Permit::until(self.shell.clock.source(), not_after.into(), move || {
-            leadership.permit().map_err(|denied| match denied {
-                crate::leadership::NotLeader::Standby => Denied::NotLeader,
-                crate::leadership::NotLeader::Stopping => Denied::Stopping,
-            })
-        });
-        match crate::lanes::aside(job_manager.cancel(id, &permit)).await {
-            Ok(()) => Outcome::Done(Receipt::Nothing),
-            Err(error) if error.is_surely_not_applied() => Outcome::Refused(flink::why(&error)),
-            Err(error) => Outcome::Unknown(flink::why(&error)),
-        }
-    }
-}
-
-fn plain(result: Result<(), Failure>) -> Outcome {
-    match result {
-        Ok(()) => Outcome::Done(Receipt::Nothing),
-        Err(failure) => failure.outcome(),
-    }
-}
-
-/// Makes a child the property of its Deployment.
-fn owned(body: &Value, name: &str, uid: &Uid) -> Value {
-    let mut body = body.clone();
-    body["metadata"]["ownerReferences"] = json!([{
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "name": name,
-        "uid": uid.as_str(),
-        "controller": true,
-        "blockOwnerDeletion": true,
-    }]);
-    body
 }

@@ -175,6 +175,7 @@ struct SlimConfigMap {
     #[serde(default)]
     metadata: SlimMeta,
     #[serde(default)]
+    #[allow(clippy::zero_sized_map_values)] // see `Keys`
     data: Option<Keys>,
 }
 

@@ -4,6 +4,7 @@
 
 mod act;
 mod ask;
+mod effects;
 mod fresh;
 mod paths;
 mod report;

@@ -62,7 +62,7 @@ impl Draft {
             let message = condition.message.clone().unwrap_or_default();
             match condition.type_.as_str() {
                 "Progressing" if reason != Reason::AtRest => {
-                    draft.waiting = Some((reason, message))
+                    draft.waiting = Some((reason, message));
                 }
                 "Degraded" if reason != Reason::AtRest => draft.degraded = Some((reason, message)),
                 _ => {}

@@ -182,9 +182,9 @@ fn pods_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration) -> Progr
     let pause = (waited / 8)
         .max(POD_LOOK)
         .min(view.options.progress_interval.max(POD_LOOK));
-    let wanted = deploy::proofs();
-    if !view.observed.missing(&wanted).is_empty() {
-        return step(Step::Ask(wanted));
+    let proofs = deploy::proofs();
+    if !view.observed.missing(&proofs).is_empty() {
+        return step(Step::Ask(proofs));
     }
     let answers = &view.observed.answers;
     let (Some(pods), Some(maps)) = (answers.pods.value(), answers.ha.value()) else {

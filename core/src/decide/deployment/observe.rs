@@ -67,7 +67,7 @@ pub(super) fn apply(view: &View<'_>) -> Applied {
         }
         // What stands there instead, if anything, is dealt with when the cluster is started again.
         Identity::Absent | Identity::Leftover | Identity::Stranger if view.is_fresh() => {
-            absent(&mut draft)
+            absent(&mut draft);
         }
         // A stale store must not make an absence of what was just created.
         Identity::Absent | Identity::Leftover | Identity::Stranger => {

@@ -76,7 +76,7 @@ fn a_suspend_ends_the_cluster_and_leaves_nothing() {
 fn an_ignorable_edit_moves_the_generation_and_nothing_else() {
     let decision = Scene::running()
         .edit(|spec| {
-            spec["flinkConfiguration"] = json!({ "kubernetes.operator.reconcile.interval": "1 m" })
+            spec["flinkConfiguration"] = json!({ "kubernetes.operator.reconcile.interval": "1 m" });
         })
         .act(2);
     assert_eq!(decision.effects, []);

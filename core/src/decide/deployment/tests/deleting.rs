@@ -74,7 +74,7 @@ fn a_savepoint_that_was_asked_for_is_not_skipped_in_silence() {
     let scene = Scene::running()
         .edit(|spec| {
             spec["flinkConfiguration"] =
-                json!({ "kubernetes.operator.job.savepoint-on-deletion": "true" })
+                json!({ "kubernetes.operator.job.savepoint-on-deletion": "true" });
         })
         .deleted();
     let decision = scene.act(2);

@@ -35,8 +35,8 @@ fn the_finalizer_comes_before_everything() {
 }
 
 #[test]
-fn nothing_is_created_from_stores() {
-    let Step::Ask(wanted) = Scene::created().from_stores().step(1) else {
+fn nothing_is_created_seen_in_stores() {
+    let Step::Ask(wanted) = Scene::created().seen_in_stores().step(1) else {
         panic!("decides on a stale look")
     };
     assert!(

@@ -149,7 +149,7 @@ fn a_bad_image_is_named_within_one_look() {
 
 #[test]
 fn an_absence_in_a_store_is_looked_up_before_it_is_recorded() {
-    let scene = Scene::running().without_cluster().from_stores();
+    let scene = Scene::running().without_cluster().seen_in_stores();
     assert!(matches!(scene.step(2), Step::Ask(_)));
 }
 

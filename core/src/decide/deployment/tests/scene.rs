@@ -153,7 +153,7 @@ impl Scene {
         self
     }
 
-    pub(super) fn from_stores(mut self) -> Self {
+    pub(super) fn seen_in_stores(mut self) -> Self {
         self.observed.origin = Origin::Stores;
         self.observed.answers = Answers::default();
         self
@@ -239,10 +239,6 @@ impl Scene {
         self
     }
 
-    fn of_flink(&self) -> Subject {
-        Subject::JobManager(JobManagers(vec![(Uid::new("uid-of-pod"), 0)]))
-    }
-
     pub(super) fn with_job(mut self, state: &str) -> Self {
         let job = Job {
             id: JobId::new(JOB),
@@ -250,12 +246,12 @@ impl Scene {
             state: state.into(),
             start_time: 1000,
         };
-        self.observed.answers.jobs = Fact::known(vec![job], self.of_flink(), self.now);
+        self.observed.answers.jobs = Fact::known(vec![job], of_flink(), self.now);
         self
     }
 
     pub(super) fn without_jobs(mut self) -> Self {
-        self.observed.answers.jobs = Fact::known(Vec::new(), self.of_flink(), self.now);
+        self.observed.answers.jobs = Fact::known(Vec::new(), of_flink(), self.now);
         self
     }
 
@@ -276,7 +272,7 @@ impl Scene {
             restored_id: None,
             state_size: Some(10),
         };
-        self.observed.answers.checkpoints = Fact::known(statistics, self.of_flink(), self.now);
+        self.observed.answers.checkpoints = Fact::known(statistics, of_flink(), self.now);
         self
     }
 
@@ -290,6 +286,10 @@ impl Scene {
             Step::Ask(wanted) => panic!("asks for {wanted:?}"),
         }
     }
+}
+
+fn of_flink() -> Subject {
+    Subject::JobManager(JobManagers(vec![(Uid::new("uid-of-pod"), 0)]))
 }
 
 pub(super) fn deployment(attempt: &str, children_hash: Option<String>) -> Deployment {
