@@ -82,7 +82,7 @@ fn a_pod_template_that_is_none_is_named() {
 #[test]
 fn a_negative_memory_is_named() {
     names_the_field("memory", |resource| {
-        resource["spec"]["jobManager"]["resource"]["memory"] = json!("-2g")
+        resource["spec"]["jobManager"]["resource"]["memory"] = json!("-2g");
     });
 }
 
@@ -90,7 +90,7 @@ fn a_negative_memory_is_named() {
 fn a_name_that_is_too_long_is_named() {
     let name = "n".repeat(200);
     names_the_field("name", |resource| {
-        resource["metadata"]["name"] = json!(name)
+        resource["metadata"]["name"] = json!(name);
     });
 }
 
@@ -108,7 +108,7 @@ fn a_configuration_value_that_cannot_be_read_is_named() {
 #[test]
 fn a_missing_parallelism_is_named() {
     names_the_field("spec.job.parallelism", |resource| {
-        resource["spec"]["job"]["parallelism"] = json!(0)
+        resource["spec"]["job"]["parallelism"] = json!(0);
     });
 }
 
@@ -146,7 +146,7 @@ fn a_status_that_cannot_be_read_is_left_as_it_is() {
         scene.operator.take().unwrap().crash();
         let written = |resource: &mut Value| {
             resource["status"]["operation"] =
-                json!({ "id": "x", "kind": "Teleport", "generation": 1, "startedAt": "" })
+                json!({ "id": "x", "kind": "Teleport", "generation": 1, "startedAt": "" });
         };
         scene
             .world

@@ -157,7 +157,7 @@ fn a_change_that_does_not_concern_the_cluster_causes_no_action() {
         let (deployment, mark) = (scene.deployment(), scene.mark());
         scene.edit(|spec| {
             spec["flinkConfiguration"]["kubernetes.operator.job.upgrade.ignore-pending-savepoint"] =
-                json!("true")
+                json!("true");
         });
         scene.until_state("STABLE").await;
         pass(60.0).await;

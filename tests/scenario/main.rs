@@ -12,6 +12,7 @@ mod java;
 mod life;
 mod lost;
 mod older_crd;
+#[allow(dead_code, unused_imports)] // the simulation uses the rest
 mod play;
 mod pods;
 mod quiet;

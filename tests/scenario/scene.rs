@@ -12,21 +12,21 @@ use crate::play::{self, NAME, NAMESPACE, Operator};
 /// How long anything may take unless a scenario says otherwise.
 const BOUND: Duration = Duration::from_secs(120);
 /// The instance that scenarios start with.
-pub const OPERATOR: &str = "op-1";
+pub(crate) const OPERATOR: &str = "op-1";
 
 /// A world with an operator in it. The methods without a name are about `default/basic`.
-pub struct Scene {
-    pub world: World,
-    pub operator: Option<Operator>,
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) operator: Option<Operator>,
 }
 
 /// Plays a scene with our own CRD; in the end the oracle must have nothing to say about it.
-pub fn scene<F: Future<Output = Scene>>(play: impl FnOnce(Scene) -> F) {
+pub(crate) fn scene<F: Future<Output = Scene>>(play: impl FnOnce(Scene) -> F) {
     scene_with(&play::our_crd(), play);
 }
 
 /// Plays a scene with some CRD.
-pub fn scene_with<F: Future<Output = Scene>>(crd: &Value, play: impl FnOnce(Scene) -> F) {
+pub(crate) fn scene_with<F: Future<Output = Scene>>(crd: &Value, play: impl FnOnce(Scene) -> F) {
     play::in_virtual_time(async {
         let world = World::start(Settings::default(), std::slice::from_ref(crd));
         let operator = Operator::start(&world, OPERATOR);
@@ -41,57 +41,57 @@ pub fn scene_with<F: Future<Output = Scene>>(crd: &Value, play: impl FnOnce(Scen
 }
 
 impl Scene {
-    pub fn create(&self, resource: Value) {
+    pub(crate) fn create(&self, resource: Value) {
         self.world.api.create(resource).unwrap();
     }
 
     /// Changes the spec as a user does.
-    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) {
         let edited = self
             .world
             .api
             .update("FlinkDeployment", NAMESPACE, NAME, |resource| {
-                change(&mut resource["spec"])
+                change(&mut resource["spec"]);
             });
         edited.unwrap();
     }
 
-    pub fn delete(&self) {
+    pub(crate) fn delete(&self) {
         self.world
             .api
             .delete("FlinkDeployment", NAMESPACE, NAME)
             .unwrap();
     }
 
-    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+    pub(crate) fn get(&self, kind: &str, name: &str) -> Option<Value> {
         self.world.api.get(kind, NAMESPACE, name)
     }
 
-    pub fn resource(&self) -> Value {
+    pub(crate) fn resource(&self) -> Value {
         self.get("FlinkDeployment", NAME).unwrap_or_default()
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.resource()["status"].clone()
     }
 
     /// Gives the uid of the JobManager Deployment; empty if there is none.
-    pub fn deployment(&self) -> String {
+    pub(crate) fn deployment(&self) -> String {
         uid(self.get("Deployment", NAME))
     }
 
     /// Gives a condition of the resource.
-    pub fn condition(&self, type_: &str) -> Value {
+    pub(crate) fn condition(&self, type_: &str) -> Value {
         condition(&self.status(), type_)
     }
 
     /// Tells whether a condition has this reason.
-    pub fn has_reason(&self, type_: &str, reason: &str) -> bool {
+    pub(crate) fn has_reason(&self, type_: &str, reason: &str) -> bool {
         self.condition(type_)["reason"] == reason
     }
 
     /// Gives the messages of the events with a reason.
-    pub fn events(&self, reason: &str) -> Vec<String> {
+    pub(crate) fn events(&self, reason: &str) -> Vec<String> {
         let events = self.world.api.list("Event", NAMESPACE);
         let of_reason = events.iter().filter(|event| event["reason"] == reason);
         of_reason
@@ -100,12 +100,12 @@ impl Scene {
     }
 
     /// Counts the pods of all clusters in the namespace.
-    pub fn pods(&self) -> usize {
+    pub(crate) fn pods(&self) -> usize {
         self.world.api.list("Pod", NAMESPACE).len()
     }
 
     /// Names the HA ConfigMaps: whatever carries the name of the cluster and is none of ours.
-    pub fn ha_maps(&self) -> Vec<String> {
+    pub(crate) fn ha_maps(&self) -> Vec<String> {
         let maps = self.world.api.list("ConfigMap", NAMESPACE);
         let names = maps
             .iter()
@@ -117,7 +117,7 @@ impl Scene {
     }
 
     /// Lists what operators asked of the API server since a mark, watches and elections apart.
-    pub fn requests_since(&self, mark: usize) -> Vec<Record> {
+    pub(crate) fn requests_since(&self, mark: usize) -> Vec<Record> {
         let records = self.world.api.journal_records().split_off(mark);
         let of_operators =
             |record: &Record| record.request.verb.is_some_and(|verb| verb != Verb::Watch);
@@ -128,7 +128,7 @@ impl Scene {
     }
 
     /// Lists what operators tried to change since a mark.
-    pub fn writes_since(&self, mark: usize) -> Vec<String> {
+    pub(crate) fn writes_since(&self, mark: usize) -> Vec<String> {
         let requests = self.requests_since(mark).into_iter();
         requests
             .filter(|record| record.request.mutates())
@@ -137,17 +137,17 @@ impl Scene {
     }
 
     /// Marks this moment for counting requests.
-    pub fn mark(&self) -> usize {
+    pub(crate) fn mark(&self) -> usize {
         self.world.api.journal_records().len()
     }
 
     /// Lets time pass until something holds, within two minutes.
-    pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         self.within(BOUND, what, holds).await;
     }
 
     /// Lets time pass until something holds.
-    pub async fn within(&self, limit: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn within(&self, limit: Duration, what: &str, holds: impl Fn(&Self) -> bool) {
         if play::until(&self.world, limit, |_| holds(self))
             .await
             .is_err()
@@ -158,19 +158,19 @@ impl Scene {
     }
 
     /// Lets time pass until the resource is in a state of its life cycle and has taken up the newest generation.
-    pub async fn until_state(&self, state: &str) {
+    pub(crate) async fn until_state(&self, state: &str) {
         self.until(state, |scene| is_at(&scene.resource(), state))
             .await;
     }
 
     /// Creates a resource and waits until its job runs.
-    pub async fn run(&self, resource: Value) {
+    pub(crate) async fn run(&self, resource: Value) {
         self.create(resource);
         self.until_state("STABLE").await;
     }
 
     /// Proves that nothing of the cluster changes for a while.
-    pub async fn stays(&self, seconds: f64, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) async fn stays(&self, seconds: f64, what: &str, holds: impl Fn(&Self) -> bool) {
         let steps = 20;
         for _ in 0..steps {
             assert!(holds(self), "no more {what}: {:#}", self.status());
@@ -180,14 +180,14 @@ impl Scene {
     }
 }
 
-pub fn uid(object: Option<Value>) -> String {
+pub(crate) fn uid(object: Option<Value>) -> String {
     object
         .and_then(|object| object["metadata"]["uid"].as_str().map(str::to_owned))
         .unwrap_or_default()
 }
 
 /// Gives a condition of a status; null if it is not there.
-pub fn condition(status: &Value, type_: &str) -> Value {
+pub(crate) fn condition(status: &Value, type_: &str) -> Value {
     let conditions = status["conditions"]
         .as_array()
         .map(Vec::as_slice)
@@ -200,7 +200,7 @@ pub fn condition(status: &Value, type_: &str) -> Value {
 }
 
 /// Tells whether a resource is in a state of its life cycle, with its newest generation taken up.
-pub fn is_at(resource: &Value, state: &str) -> bool {
+pub(crate) fn is_at(resource: &Value, state: &str) -> bool {
     let status = &resource["status"];
     status["lifecycleState"] == state
         && status["observedGeneration"] == resource["metadata"]["generation"]

@@ -97,7 +97,7 @@ fn an_ignorable_edit_of_a_job_with_state_does_not_wait() {
         scene.run(stateful()).await;
         scene.edit(|spec| {
             spec["flinkConfiguration"]["kubernetes.operator.savepoint.cleanup.enabled"] =
-                json!("false")
+                json!("false");
         });
         scene.until_state("STABLE").await;
         pass(30.0).await;
@@ -125,7 +125,7 @@ fn a_start_from_a_savepoint_waits_before_anything_is_deployed() {
                     .as_object_mut()
                     .unwrap()
                     .remove("initialSavepointPath"),
-            )
+            );
         });
         scene.until_state("STABLE").await;
         scene
@@ -147,7 +147,7 @@ fn a_deletion_that_asks_for_a_savepoint_waits_and_says_so() {
             .await;
         scene.edit(|spec| {
             spec["flinkConfiguration"]["kubernetes.operator.job.savepoint-on-deletion"] =
-                json!("false")
+                json!("false");
         });
         scene
             .until("gone", |scene| scene.resource().is_null())

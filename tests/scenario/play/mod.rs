@@ -3,8 +3,8 @@
 mod operator;
 mod resource;
 
-pub use operator::{ELECTION, Operator};
-pub use resource::{NAME, NAMESPACE, application, highly_available};
+pub(crate) use operator::{ELECTION, Operator};
+pub(crate) use resource::{NAME, NAMESPACE, application, highly_available};
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs a play in a runtime of its own, whose time is virtual.
-pub fn in_virtual_time<F: Future>(play: F) -> F::Output {
+pub(crate) fn in_virtual_time<F: Future>(play: F) -> F::Output {
     let runtime = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -30,12 +30,12 @@ pub fn in_virtual_time<F: Future>(play: F) -> F::Output {
 }
 
 /// Starts a world that has our own CRD.
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     World::start(Settings::default(), &[our_crd()])
 }
 
 /// Gives the CRD that the operator ships.
-pub fn our_crd() -> Value {
+pub(crate) fn our_crd() -> Value {
     // Rendering it takes longer than playing a plan.
     static CRD: LazyLock<Value> = LazyLock::new(|| {
         serde_json::to_value(&flink_operator_api::crds()[0]).expect("a CRD is JSON")
@@ -44,12 +44,12 @@ pub fn our_crd() -> Value {
 }
 
 /// Lets virtual time pass.
-pub async fn pass(seconds: f64) {
+pub(crate) async fn pass(seconds: f64) {
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
 }
 
 /// Lets time pass until something holds. Looks rarely: a look costs more than a second of the world.
-pub async fn until(
+pub(crate) async fn until(
     world: &World,
     limit: Duration,
     holds: impl Fn(&World) -> bool,

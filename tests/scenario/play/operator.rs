@@ -17,7 +17,7 @@ use prometheus::Registry;
 /// Every operator of a play looks at a resource at rest this often.
 const OPTIONS: [(&str, &str); 1] = [("kubernetes.operator.reconcile.interval", "15 s")];
 /// Lets operators hold an election.
-pub const ELECTION: [(&str, &str); 2] = [
+pub(crate) const ELECTION: [(&str, &str); 2] = [
     ("kubernetes.operator.leader-election.enabled", "true"),
     (
         "kubernetes.operator.leader-election.lease-name",
@@ -28,7 +28,7 @@ pub const ELECTION: [(&str, &str); 2] = [
 const RELIST: Duration = Duration::from_secs(600);
 
 /// One operator. Its name is also the name of its line to the API server and to JobManagers.
-pub struct Operator {
+pub(crate) struct Operator {
     world: World,
     name: String,
     instance: Instance,
@@ -36,12 +36,12 @@ pub struct Operator {
 
 impl Operator {
     /// Starts an operator that acts at once.
-    pub fn start(world: &World, name: &str) -> Self {
+    pub(crate) fn start(world: &World, name: &str) -> Self {
         Self::with(world, name, &[])
     }
 
     /// Starts an operator with options of its own.
-    pub fn with(world: &World, name: &str, options: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(world: &World, name: &str, options: &[(&str, &str)]) -> Self {
         let clock = Clock::new(WorldClock(world.api.clock().clone()));
         let client = world.api.client(name);
         let direct = world.cluster.wire(name).transport();
@@ -77,13 +77,13 @@ impl Operator {
     }
 
     /// Ends the operator as kill -9 does: nothing that is on its line gets through any more.
-    pub fn crash(self) {
+    pub(crate) fn crash(self) {
         self.world.api.control(&self.name).cut(Cut::Silent);
         drop(self.instance);
     }
 
     /// Gives the running instance.
-    pub fn instance(&self) -> &Instance {
+    pub(crate) fn instance(&self) -> &Instance {
         &self.instance
     }
 }

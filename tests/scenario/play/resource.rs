@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 /// Namespace of the resource that most plays are about.
-pub const NAMESPACE: &str = "default";
+pub(crate) const NAMESPACE: &str = "default";
 /// Name of the resource that most plays are about.
-pub const NAME: &str = "basic";
+pub(crate) const NAME: &str = "basic";
 
 /// A stateless application on Flink 1.20, small and complete.
-pub fn application() -> Value {
+pub(crate) fn application() -> Value {
     json!({
         "apiVersion": "flink.apache.org/v1beta1",
         "kind": "FlinkDeployment",
@@ -30,7 +30,7 @@ pub fn application() -> Value {
 }
 
 /// The same with high availability, which leaves data behind that an end without state has to remove.
-pub fn highly_available() -> Value {
+pub(crate) fn highly_available() -> Value {
     let mut resource = application();
     let configuration = &mut resource["spec"]["flinkConfiguration"];
     configuration["high-availability.type"] = json!("kubernetes");
