@@ -311,9 +311,40 @@ fn explain(error: &watcher::Error) -> (Option<u16>, String) {
     if let Some(status) = status {
         return (Some(status.code), status.message.clone());
     }
-    let mut cause: &dyn std::error::Error = error;
+    let (mut cause, mut text): (&dyn std::error::Error, _) = (error, error.to_string());
     while let Some(deeper) = cause.source() {
         cause = deeper;
+        // Some causes have no words of their own.
+        text = Some(cause.to_string())
+            .filter(|words| !words.is_empty())
+            .unwrap_or(text);
     }
-    (None, cause.to_string())
+    (None, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use kube::runtime::watcher;
+    use std::fmt;
+
+    #[derive(Debug)]
+    struct Silent;
+
+    impl fmt::Display for Silent {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+
+    impl std::error::Error for Silent {}
+
+    #[test]
+    fn the_deepest_cause_that_has_words_is_told() {
+        let failed = |cause| watcher::Error::WatchFailed(kube::Error::ReadEvents(cause));
+        let (_, text) = explain(&failed(std::io::Error::other("line too long")));
+        assert_eq!(text, "line too long");
+        let (_, text) = explain(&failed(std::io::Error::other(Silent)));
+        assert!(text.contains("reading events"), "{text}");
+    }
 }

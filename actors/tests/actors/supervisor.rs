@@ -8,6 +8,7 @@ use flink_operator_actors::pass::End;
 use flink_operator_actors::resource::{ChildNews, Order, Wake};
 use flink_operator_actors::supervisor::{CutOff, Drain, Factory, Led, Sighting};
 use operator_core::name::Key;
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -77,6 +78,28 @@ async fn a_crashed_actor_is_started_again_after_growing_pauses() {
     assert_eq!(*births.lock().unwrap(), [0, 1, 3, 7, 15, 31, 63]);
     let health = bench.health.actor(&key("a")).unwrap();
     assert_eq!((health.restarts, health.crash_looping), (6, true));
+}
+
+#[actix::test]
+async fn a_crash_loop_is_named_and_disturbs_nobody_else() {
+    let (bench, _) = crashing(100);
+    bench.wake("a", Wake::Listed);
+    millis(40_000).await;
+    let page = serde_json::to_value(bench.health.snapshot()).unwrap();
+    let actor = &page["actors"][0];
+    assert_eq!(
+        (&actor["activity"], &actor["waiting"]["reason"]),
+        (&json!("crashed"), &json!("ActorCrashLoop")),
+        "{actor}"
+    );
+    assert_eq!(page["counts"]["crashLooping"], 1);
+    let details = bench.health.readiness().details.join("\n");
+    assert!(details.contains("FlinkDeployment demo/a"), "{details}");
+    assert_eq!(
+        bench.health.liveness(Duration::from_secs(10)),
+        Ok(()),
+        "it is no reason to kill the process"
+    );
 }
 
 #[actix::test]

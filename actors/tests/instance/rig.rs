@@ -13,7 +13,7 @@ use operator_core::config::{Configuration, HostFiles, OperatorSettings};
 use operator_core::name::{Key, Kind};
 use prometheus::{Encoder, Registry, TextEncoder};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// A world, before or after operators are started in it.
@@ -58,10 +58,12 @@ impl<'a> Start<'a> {
 impl Rig {
     /// Stops the clock and makes a world without operators.
     pub(crate) fn new() -> Self {
+        // Making it takes longer than many a test.
+        static CRD: LazyLock<Value> =
+            LazyLock::new(|| serde_json::to_value(&flink_operator_api::crds()[0]).unwrap());
         tokio::time::pause();
-        let crd = serde_json::to_value(&flink_operator_api::crds()[0]).unwrap();
         Self {
-            world: World::start(Settings::default(), &[crd]),
+            world: World::start(Settings::default(), std::slice::from_ref(&*CRD)),
             registry: Registry::new(),
             seed: 0,
             files: tempfile::tempdir().unwrap(),
