@@ -1,6 +1,6 @@
 //! The running program beside the in-memory world, which it reaches over a real connection.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -47,14 +47,7 @@ impl Served {
         let router = Router::new().fallback(pass_on).with_state(client);
         tokio::spawn(axum::serve(listener, router).into_future());
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        let config = json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{ "name": "it", "cluster": { "server": format!("http://{address}") } }],
-            "users": [{ "name": "it", "user": {} }],
-            "contexts": [{ "name": "it", "context": { "cluster": "it", "user": "it" } }],
-        });
-        std::fs::write(&kubeconfig, config.to_string()).unwrap();
+        let kubeconfig = kubeconfig(folder.path(), &address.to_string());
         Self {
             world,
             kubeconfig,
@@ -73,28 +66,12 @@ impl Served {
 
     /// Returns a command for the program that reaches this world and nothing else.
     pub(crate) fn program(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_flink-operator"));
-        command
-            .env_clear()
-            .env("KUBECONFIG", &self.kubeconfig)
-            .current_dir(root())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        command
+        program(&self.kubeconfig)
     }
 
     /// Writes a configuration directory.
     pub(crate) fn configuration(&self, name: &str, options: &[(&str, &str)]) -> PathBuf {
-        let folder = self.folder.path().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        let lines: Vec<String> = options
-            .iter()
-            .map(|(key, value)| format!("kubernetes.operator.{key}: {value}\n"))
-            .collect();
-        std::fs::write(folder.join("flink-conf.yaml"), lines.concat()).unwrap();
-        folder
+        configuration(self.folder.path(), name, options)
     }
 
     /// Starts an operator that logs JSON, and waits until it serves its pages.
@@ -129,6 +106,45 @@ impl Served {
         .await;
         operator
     }
+}
+
+/// Returns a command for the program that reaches one API server and knows nothing else of this machine.
+pub(crate) fn program(kubeconfig: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flink-operator"));
+    command
+        .env_clear()
+        .env("KUBECONFIG", kubeconfig)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Writes a kubeconfig for a server.
+pub(crate) fn kubeconfig(folder: &Path, address: &str) -> PathBuf {
+    let path = folder.join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{ "name": "it", "cluster": { "server": format!("http://{address}") } }],
+        "users": [{ "name": "it", "user": {} }],
+        "contexts": [{ "name": "it", "context": { "cluster": "it", "user": "it" } }],
+    });
+    std::fs::write(&path, config.to_string()).unwrap();
+    path
+}
+
+/// Writes a configuration directory.
+pub(crate) fn configuration(folder: &Path, name: &str, options: &[(&str, &str)]) -> PathBuf {
+    let folder = folder.join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let lines: Vec<String> = options
+        .iter()
+        .map(|(key, value)| format!("kubernetes.operator.{key}: {value}\n"))
+        .collect();
+    std::fs::write(folder.join("flink-conf.yaml"), lines.concat()).unwrap();
+    folder
 }
 
 /// Moves the paused time of this runtime along with real time.

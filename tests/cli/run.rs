@@ -3,9 +3,11 @@
 use flink_operator_world::api::ApiServer;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use std::path::Path;
+use tokio::io::AsyncReadExt;
 use tokio::time::{sleep, timeout};
 
-use crate::operator::{LOOK, PATIENCE, Served, until};
+use crate::operator::{LOOK, PATIENCE, Served, configuration, kubeconfig, program, until};
 
 const LEASE: [(&str, &str); 2] = [
     ("leader-election.enabled", "true"),
@@ -100,57 +102,59 @@ async fn a_leader_that_ends_gives_its_lease_to_the_one_that_stands_by() {
     assert_eq!(two.ended().await, 3);
 }
 
-#[tokio::test(start_paused = true)]
+// Nothing of this needs a world, so that real time is all there is.
+#[tokio::test]
 async fn what_keeps_it_from_starting_is_said() {
-    let served = Served::with_crds().await;
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = kubeconfig(folder.path(), "127.0.0.1:9");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let wrong = served.configuration("wrong", &[("health.probe.port", "many")]);
-    let nameless = served.configuration("nameless", &[("leader-election.enabled", "true")]);
-    let absent = served.configuration("absent", &[]).join("deeper");
-    let config = |path: &std::path::Path| path.to_str().unwrap().to_owned();
-    let cases: [(Vec<String>, &str); 6] = [
+    let wrong = configuration(folder.path(), "wrong", &[("health.probe.port", "many")]);
+    let nameless = [("leader-election.enabled", "true")];
+    let nameless = configuration(folder.path(), "nameless", &nameless);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let absent = text(&folder.path().join("deeper"));
+    let unused = "127.0.0.1:0".to_owned();
+    let cases = [
+        ("--http-address", address.clone(), address.as_str()),
         (
-            vec!["--http-address".to_owned(), address.clone()],
-            address.as_str(),
-        ),
-        (
-            vec!["--config-dir".to_owned(), config(&wrong)],
+            "--config-dir",
+            text(&wrong),
             "kubernetes.operator.health.probe.port",
         ),
         (
-            vec!["--config-dir".to_owned(), config(&nameless)],
+            "--config-dir",
+            text(&nameless),
             "leader-election.lease-name",
         ),
-        (vec!["--config-dir".to_owned(), config(&absent)], "deeper"),
-        (
-            vec!["--watch-namespaces".to_owned(), "A_b".to_owned()],
-            "WATCH_NAMESPACES",
-        ),
-        (
-            vec!["--log-filter".to_owned(), "a=b=c".to_owned()],
-            "RUST_LOG",
-        ),
+        ("--config-dir", absent, "deeper"),
+        ("--watch-namespaces", "A_b".to_owned(), "WATCH_NAMESPACES"),
+        ("--log-filter", "a=b=c".to_owned(), "RUST_LOG"),
     ];
-    for (arguments, expected) in cases {
-        let mut command = served.program();
-        command.args(["run", "--log-filter", "error"]);
-        if !arguments.contains(&"--http-address".to_owned()) {
-            command.args(["--http-address", "127.0.0.1:0"]);
+    for (flag, value, expected) in cases {
+        let mut arguments = vec![("--log-filter", "error"), ("--http-address", &unused)];
+        arguments.retain(|(other, _)| *other != flag);
+        let mut command = program(&nowhere);
+        command.arg("run").arg(flag).arg(&value);
+        for (flag, value) in arguments {
+            command.arg(flag).arg(value);
         }
-        if arguments[0] == "--log-filter" {
-            command = served.program();
-            command.arg("run");
-        }
-        let output = timeout(PATIENCE, command.args(&arguments).output()).await;
-        let output = output
-            .unwrap_or_else(|_| panic!("{arguments:?} did not keep it from starting"))
-            .unwrap();
-        let error = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {error}");
+        let mut child = command.spawn().unwrap();
+        let mut error = String::new();
+        let mut said = child.stderr.take().unwrap();
+        let status = timeout(PATIENCE, async {
+            said.read_to_string(&mut error).await.unwrap();
+            child.wait().await.unwrap()
+        });
+        let status = status.await;
+        assert!(
+            status.is_ok(),
+            "{flag} {value} did not keep it from starting: {error}"
+        );
+        assert_eq!(status.unwrap().code(), Some(1), "{flag} {value}: {error}");
         assert!(
             error.starts_with("error: ") && error.contains(expected),
-            "{arguments:?}: {error}"
+            "{flag} {value}: {error}"
         );
     }
 }
