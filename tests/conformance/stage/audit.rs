@@ -20,6 +20,8 @@ pub(crate) struct Asked {
     pub(crate) resource: String,
     pub(crate) name: String,
     pub(crate) code: u16,
+    /// Whether it only asked what would happen.
+    pub(crate) dry_run: bool,
 }
 
 /// What a rule grants: group, resource and verb.
@@ -42,6 +44,8 @@ impl Asked {
 struct Line {
     stage: String,
     verb: String,
+    #[serde(rename = "requestURI")]
+    uri: String,
     user: User,
     #[serde(default)]
     object_ref: ObjectRef,
@@ -113,6 +117,7 @@ pub(crate) fn asked_by(plane: &Plane, user: &str) -> Vec<Asked> {
             group: object.api_group,
             resource,
             name: object.name,
+            dry_run: line.uri.contains("dryRun="),
             code: line
                 .response_status
                 .and_then(|status| status.code)

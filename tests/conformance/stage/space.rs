@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use super::plane::Plane;
 
-/// How long anything may take that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything may take that is waited for: an operator looks once a minute whether a CRD was updated.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A namespace with an administrator's client.
 #[derive(Clone)]
