@@ -1,10 +1,11 @@
-//! Writes down what happens in a namespace while a test runs: transitions of resources, lives of pods.
+//! Writes down what happens in a namespace while a test runs: transitions of resources, lives of Deployments and pods.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -40,6 +41,8 @@ impl Chronicle {
         let mut watches = JoinSet::new();
         let pods = Api::<Pod>::namespaced(client.clone(), namespace);
         watches.spawn(follow_pods(pods, book.clone()));
+        let deployments = Api::<Deployment>::namespaced(client.clone(), namespace);
+        watches.spawn(follow_deployments(deployments, book.clone()));
         let resources = resource::api(client, namespace);
         watches.spawn(follow_resources(resources, book.clone()));
         Self {
@@ -115,6 +118,27 @@ fn pod_state(pod: &Pod) -> String {
             .unwrap_or_default(),
         if deleting { ", being deleted" } else { "" },
     )
+}
+
+async fn follow_deployments(api: Api<Deployment>, book: Arc<Mutex<Book>>) {
+    let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+    while let Some(event) = events.next().await {
+        let Ok(event) = event else { continue };
+        let mut book = book.lock().unwrap();
+        match event {
+            watcher::Event::Apply(deployment) | watcher::Event::InitApply(deployment) => {
+                let deleting = deployment.metadata.deletion_timestamp.is_some();
+                let state = if deleting { "being deleted" } else { "there" };
+                let object = format!("Deployment {}", deployment.name_any());
+                book.news(object, state.to_owned());
+            }
+            watcher::Event::Delete(deployment) => {
+                let object = format!("Deployment {}", deployment.name_any());
+                book.news(object, "gone".to_owned());
+            }
+            watcher::Event::Init | watcher::Event::InitDone => {}
+        }
+    }
 }
 
 async fn follow_resources(api: Api<DynamicObject>, book: Arc<Mutex<Book>>) {
