@@ -8,3 +8,4 @@ mod life;
 mod namespaces;
 mod operation;
 mod rig;
+mod waits;
