@@ -96,7 +96,7 @@ async fn a_leader_that_ends_gives_its_lease_to_the_one_that_stands_by() {
         .world
         .api
         .update("Lease", "default", "lease", |lease| {
-            lease["spec"]["holderIdentity"] = json!("three")
+            lease["spec"]["holderIdentity"] = json!("three");
         })
         .unwrap();
     assert_eq!(two.ended().await, 3);
@@ -169,7 +169,7 @@ async fn establish(api: ApiServer) {
     }
     let established = json!([{ "type": "Established", "status": "True" }]);
     api.update("CustomResourceDefinition", "", DEFINITION, |crd| {
-        crd["status"]["conditions"] = established.clone()
+        crd["status"]["conditions"] = established.clone();
     })
     .unwrap();
 }
