@@ -54,6 +54,8 @@ pub struct Answers {
     pub trigger: Fact<Trigger>,
     /// See [`Question::PodEvents`].
     pub pod_events: Fact<Vec<PodEvent>>,
+    /// See [`Question::TaskManagerPods`].
+    pub task_manager_pods: Fact<Vec<Pod>>,
     /// See [`Question::Pods`].
     pub pods: Fact<Vec<Pod>>,
     /// See [`Question::Children`].
@@ -319,6 +321,7 @@ impl Answers {
             Question::RootCause(_) => self.root_cause.asked(),
             Question::Trigger(..) => self.trigger.asked(),
             Question::PodEvents => self.pod_events.asked(),
+            Question::TaskManagerPods => self.task_manager_pods.asked(),
             Question::Pods => self.pods.asked(),
             Question::Children => self.children.asked(),
             Question::Ha => self.ha.asked(),
@@ -335,6 +338,7 @@ impl Answers {
             Question::RootCause(_) => self.root_cause = Fact::Unknown(why),
             Question::Trigger(..) => self.trigger = Fact::Unknown(why),
             Question::PodEvents => self.pod_events = Fact::Unknown(why),
+            Question::TaskManagerPods => self.task_manager_pods = Fact::Unknown(why),
             Question::Pods => self.pods = Fact::Unknown(why),
             Question::Children => self.children = Fact::Unknown(why),
             Question::Ha => self.ha = Fact::Unknown(why),

@@ -20,6 +20,8 @@ pub enum Question {
     Trigger(JobId, TriggerId),
     /// Events of the cluster's pods that explain why they do not start. Asked at the API server.
     PodEvents,
+    /// TaskManager pods, to explain why a job does not run. Asked at the API server.
+    TaskManagerPods,
     /// Pods of the cluster, of JobManagers and TaskManagers. Asked at the API server.
     Pods,
     /// Services and ConfigMaps that are rendered for a cluster. Asked at the API server.
@@ -43,7 +45,8 @@ impl Question {
             | Self::TaskManagers
             | Self::RootCause(_)
             | Self::Trigger(..)
-            | Self::PodEvents => false,
+            | Self::PodEvents
+            | Self::TaskManagerPods => false,
         }
     }
 
@@ -56,7 +59,9 @@ impl Question {
             | Self::TaskManagers
             | Self::RootCause(_)
             | Self::Trigger(..) => true,
-            Self::PodEvents | Self::Pods | Self::Children | Self::Ha => false,
+            Self::PodEvents | Self::TaskManagerPods | Self::Pods | Self::Children | Self::Ha => {
+                false
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flink_operator_world::cluster::Trouble;
 use serde_json::{Value, json};
 
-use crate::play::{NAME, NAMESPACE, application};
+use crate::play::{NAME, NAMESPACE, application, pass};
 use crate::scene::{Scene, scene};
 
 /// From what a pod says until the status says it: one look.
@@ -191,6 +191,38 @@ fn a_job_manager_whose_rest_api_is_silent_says_what_it_waits_for() {
                 scene.status()["jobStatus"]["state"] == "RUNNING"
             })
             .await;
+        scene
+    });
+}
+
+#[test]
+fn task_managers_that_no_node_takes_are_named_while_the_job_waits_for_them() {
+    scene(async |scene| {
+        scene.create(application());
+        scene.until("begun", |scene| scene.pods() > 0).await;
+        let unschedulable = Some(Trouble::Unschedulable);
+        // From now on: the JobManager's pod has its node.
+        scene
+            .world
+            .cluster
+            .set_trouble(NAMESPACE, NAME, unschedulable);
+        scene
+            .until("named", |scene| {
+                scene.has_reason("Degraded", "Unschedulable")
+            })
+            .await;
+        let message = scene.condition("Progressing")["message"].to_string();
+        assert!(
+            message.contains("basic-taskmanager-1-1") && message.contains("Insufficient cpu"),
+            "{message}"
+        );
+        assert_eq!(scene.status()["jobManagerDeploymentStatus"], "READY");
+        pass(600.0).await;
+        assert_eq!(scene.events("Unschedulable").len(), 1, "told once");
+        scene.world.cluster.set_trouble(NAMESPACE, NAME, None);
+        scene.edit(|spec| spec["restartNonce"] = json!(1));
+        scene.until_state("STABLE").await;
+        assert_eq!(scene.condition("Degraded")["status"], "False");
         scene
     });
 }

@@ -4,7 +4,7 @@ use super::paths;
 use crate::flink;
 use crate::lanes;
 use crate::shell::Shell;
-use crate::slim::SlimList;
+use crate::slim::{SlimList, SlimPod};
 use flink_rest::JobManager;
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -48,8 +48,14 @@ pub(super) async fn questions(
             }
         }
     }
+    let subject = Subject::Resource(observed.resource.meta.uid.clone());
+    if wanted.contains(&Question::TaskManagerPods) {
+        observed.answers.task_manager_pods = match task_managers(shell, &key).await {
+            Ok(pods) => Fact::known(pods, subject.clone(), now),
+            Err(why) => Fact::Unknown(why),
+        };
+    }
     if wanted.contains(&Question::PodEvents) {
-        let subject = Subject::Resource(observed.resource.meta.uid.clone());
         observed.answers.pod_events = match pod_events(shell, &key, &pods).await {
             Ok(events) => Fact::known(events, subject, now),
             Err(why) => Fact::Unknown(why),
@@ -172,9 +178,11 @@ async fn call(job_manager: &JobManager, question: &Question) -> Result<Answer, W
                 .await;
             flink::trigger(status).map(Answer::Trigger)
         }
-        Question::PodEvents | Question::Pods | Question::Children | Question::Ha => {
-            Err(Why::NotUnderstood("not a question for Flink".to_owned()))
-        }
+        Question::PodEvents
+        | Question::TaskManagerPods
+        | Question::Pods
+        | Question::Children
+        | Question::Ha => Err(Why::NotUnderstood("not a question for Flink".to_owned())),
     }
 }
 
@@ -191,6 +199,15 @@ struct EventObject {
     message: String,
     last_timestamp: Option<Timestamp>,
     event_time: Option<Timestamp>,
+}
+
+/// Lists the TaskManager pods of a cluster.
+async fn task_managers(shell: &Shell, key: &Key) -> Result<Vec<Pod>, Why> {
+    let path = paths::task_managers(&key.namespace, &key.name);
+    let bytes = shell.api.list(&path).await.map_err(|failure| failure.why)?;
+    let list: SlimList<SlimPod> =
+        serde_json::from_slice(&bytes).map_err(|error| Why::NotUnderstood(error.to_string()))?;
+    Ok(list.items.iter().map(SlimPod::facts).collect())
 }
 
 /// Lists the events of JobManager pods.

@@ -32,6 +32,11 @@ pub(super) fn pods_of_cluster(namespace: &str, cluster: &str) -> String {
     format!("{}%2C{TYPES}", of_cluster(namespace, "pods", cluster))
 }
 
+pub(super) fn task_managers(namespace: &str, cluster: &str) -> String {
+    let pods = pods_of_cluster(namespace, cluster);
+    format!("{pods}%2Ccomponent%3Dtaskmanager")
+}
+
 /// Everything of one kind that carries the labels of a cluster.
 pub(super) fn of_cluster(namespace: &str, plural: &str, cluster: &str) -> String {
     // Names of resources need no escaping here: the API server allows lower-case letters, digits, - and dots.

@@ -169,6 +169,19 @@ impl Draft {
         self.degraded = Some((reason, message.into()));
     }
 
+    /// Says what is wrong, and tells it unless the same reason stands already.
+    pub(super) fn complain_once(&mut self, reason: Reason, component: &'static str, message: &str) {
+        let mut conditions = self.doc.typed.conditions.iter().flatten();
+        let known = conditions.any(|condition| {
+            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
+        });
+        if !known {
+            self.notices
+                .push(Notice::warning(component, reason.as_str(), message));
+        }
+        self.degrade(reason, message);
+    }
+
     pub(super) fn notice(&mut self, notice: Notice) {
         self.notices.push(notice);
     }

@@ -25,6 +25,9 @@ const FATAL: [&str; 8] = [
 /// created last, and a kubelet retries a failed mount after up to two minutes.
 const MOUNT_PATIENCE: SignedDuration = SignedDuration::from_secs(150);
 
+/// How long a job may take to run before its TaskManagers are looked at.
+const TASK_MANAGERS_TAKE: SignedDuration = SignedDuration::from_secs(20);
+
 /// Finds out why no JobManager pod gets ready; returns whether that is a failure.
 pub(super) fn apply(view: &View<'_>, draft: &mut Draft, deployment: &Deployment) -> bool {
     let pods = job_manager_pods(view);
@@ -78,24 +81,7 @@ pub(super) fn unschedulable(view: &View<'_>, draft: &mut Draft) {
     else {
         return;
     };
-    let known = draft
-        .doc
-        .typed
-        .conditions
-        .iter()
-        .flatten()
-        .any(|condition| {
-            condition.type_ == "Degraded"
-                && condition.reason.as_deref() == Some(Reason::Unschedulable.as_str())
-        });
-    if !known {
-        draft.notice(Notice::warning(
-            "JobManagerDeployment",
-            Reason::Unschedulable.as_str(),
-            message.clone(),
-        ));
-    }
-    draft.degrade(Reason::Unschedulable, message.clone());
+    draft.complain_once(Reason::Unschedulable, "JobManagerDeployment", &message);
     draft.wait(
         Reason::Unschedulable,
         format!("waiting for a node that takes the JobManager's pod: {message}"),
@@ -113,6 +99,40 @@ pub(super) fn mounting_takes_long(view: &View<'_>) -> bool {
         .any(|pod| pod.preparing && !pod.deleting)
 }
 
+/// Returns whether a job has been waiting for its tasks for so long that its TaskManagers are worth a look.
+pub(super) fn tasks_take_long(view: &View<'_>) -> bool {
+    let ready = view.observed.job_managers.value().into_iter().flatten();
+    let since = ready.filter_map(|pod| pod.ready_since).max();
+    since.is_some_and(|since| view.now.duration_since(since) > TASK_MANAGERS_TAKE)
+}
+
+/// Says what keeps TaskManagers from working, which a job that does not run waits for.
+pub(super) fn task_managers(view: &View<'_>, draft: &mut Draft) {
+    let pods = view.observed.answers.task_manager_pods.value();
+    let alive = || pods.into_iter().flatten().filter(|pod| !pod.deleting);
+    let trouble = alive().find_map(|pod| {
+        let (reason, message) = trouble_of(pod)?;
+        Some((
+            Reason::DeploymentFailed,
+            pod,
+            format!("{reason}: {message}"),
+        ))
+    });
+    let unplaced = || {
+        let found = alive().find_map(|pod| Some((pod, pod.unschedulable.clone()?)));
+        found.map(|(pod, message)| (Reason::Unschedulable, pod, message))
+    };
+    let Some((reason, pod, message)) = trouble.or_else(unplaced) else {
+        return;
+    };
+    let message = format!("TaskManager pod {} cannot start: {message}", pod.name);
+    draft.complain_once(reason, "JobManagerDeployment", &message);
+    draft.wait(
+        Reason::WaitingForJob,
+        format!("the job waits for slots; {message}"),
+    );
+}
+
 fn job_manager_pods<'a>(view: &View<'a>) -> &'a [Pod] {
     view.observed
         .job_managers
@@ -128,12 +148,15 @@ fn replica_failure(deployment: &Deployment) -> Option<(String, String)> {
 }
 
 fn container_trouble(pods: &[Pod]) -> Option<(String, String)> {
-    let alive = pods
+    let mut alive = pods
         .iter()
         .filter(|pod| pod.is_job_manager && !pod.deleting);
-    let trouble = alive
-        .flat_map(|pod| &pod.troubles)
-        .find(|trouble| FATAL.contains(&trouble.reason.as_str()))?;
+    alive.find_map(trouble_of)
+}
+
+fn trouble_of(pod: &Pod) -> Option<(String, String)> {
+    let mut troubles = pod.troubles.iter();
+    let trouble = troubles.find(|trouble| FATAL.contains(&trouble.reason.as_str()))?;
     let message = match (&trouble.last_termination, trouble.reason.as_str()) {
         (Some(last), "CrashLoopBackOff") => format!("[{}] CrashLoop - {last}", trouble.container),
         _ => format!("[{}] {}", trouble.container, trouble.message),

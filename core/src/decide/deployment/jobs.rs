@@ -88,6 +88,7 @@ fn seen(view: &View<'_>, draft: &mut Draft, job: &Job) {
             Reason::WaitingForJob,
             format!("the JobManager answers; the job is {state}"),
         );
+        super::failure::task_managers(view, draft);
     }
 }
 

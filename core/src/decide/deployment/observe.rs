@@ -48,6 +48,12 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
     if !has("flink-version") {
         wanted.insert(Question::FlinkInfo);
     }
+    let waits = seen
+        && state
+            .is_some_and(|state| state != FlinkJobState::Running && !state.is_globally_terminal());
+    if waits && failure::tasks_take_long(view) {
+        wanted.insert(Question::TaskManagerPods);
+    }
     if state != Some(FlinkJobState::Running) || !has("total-cpu") {
         wanted.insert(Question::TaskManagers);
     }

@@ -1,9 +1,11 @@
 //! What facts mean for the status.
 
 use super::scene::{Scene, deployment, labels, lifecycle, reason, typed};
+use crate::decide;
 use crate::decision::Step;
-use crate::fact::Why;
+use crate::fact::{Fact, Subject, Why};
 use crate::observed::{ContainerTrouble, Pod};
+use crate::question::Question;
 use flink_operator_api::{FlinkJobState, JobManagerDeploymentStatus, ResourceLifecycleState};
 use jiff::SignedDuration;
 
@@ -185,4 +187,47 @@ fn a_finished_job_whose_cluster_is_gone_is_not_started_again() {
         .act(2);
     assert_eq!(decision.effects, []);
     assert_eq!(job(&decision), Some(FlinkJobState::Finished));
+}
+
+#[test]
+fn task_managers_are_looked_at_only_when_their_job_has_waited_for_a_while() {
+    let ready = |seconds: i64| {
+        let mut scene = Scene::running().with_job("CREATED").settled();
+        let since = scene.now - SignedDuration::from_secs(seconds);
+        let pods = scene.observed.job_managers.value().unwrap().clone();
+        let pods = pods.into_iter().map(|pod| Pod {
+            ready_since: Some(since),
+            ..pod
+        });
+        scene.observed.job_managers = Fact::known(
+            pods.collect(),
+            Subject::Resource(scene.observed.resource.meta.uid.clone()),
+            scene.now,
+        );
+        decide::wanted(&scene.observed, scene.now).contains(&Question::TaskManagerPods)
+    };
+    assert_eq!((ready(10), ready(30)), (false, true));
+}
+
+#[test]
+fn a_task_manager_that_cannot_start_is_what_the_job_waits_for() {
+    let trouble = ContainerTrouble {
+        container: "flink-main-container".into(),
+        reason: "CrashLoopBackOff".into(),
+        message: "back-off 10s restarting failed container".into(),
+        last_termination: None,
+    };
+    let pod = Pod {
+        name: "basic-taskmanager-1-1".into(),
+        troubles: vec![trouble],
+        ..Pod::default()
+    };
+    let mut scene = Scene::running().with_job("CREATED");
+    let subject = Subject::Resource(scene.observed.resource.meta.uid.clone());
+    scene.observed.answers.task_manager_pods = Fact::known(vec![pod], subject, scene.now);
+    let decision = scene.act(2);
+    assert_eq!(reason(&decision, "Degraded"), "DeploymentFailed");
+    assert_eq!(reason(&decision, "Progressing"), "WaitingForJob");
+    let manager = typed(&decision.status).job_manager_deployment_status;
+    assert_eq!(manager, Some(JobManagerDeploymentStatus::Ready));
 }
