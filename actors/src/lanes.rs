@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Passes that look, per pass that may act: looking is cheap, and most of it is waiting.
@@ -52,11 +52,26 @@ impl Bounds {
     }
 }
 
-/// The place of one pass in its queue.
+/// The place of one pass in its queue, and how far it has come.
 #[derive(Debug, Default)]
 pub struct Ticket {
     hurry: Notify,
-    begun: AtomicBool,
+    stage: AtomicU8,
+    withdrawn: Notify,
+}
+
+/// How far a pass has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Stage {
+    /// It waits for its turn.
+    Queued,
+    /// It runs, so that it may have read already.
+    Begun,
+    /// It waits for a JobManager that was asked something, and has changed nothing so far.
+    Asking,
+    /// It is not wanted any more.
+    Withdrawn,
 }
 
 impl Ticket {
@@ -67,7 +82,26 @@ impl Ticket {
 
     /// Returns whether the pass has begun, so that it may have read already.
     pub fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
+        self.stage.load(Ordering::Acquire) != Stage::Queued as u8
+    }
+
+    /// Takes the pass back if that leaves nothing half done: while it waits for its turn, or for a JobManager that was
+    /// only asked. Returns whether it did.
+    pub fn withdraw(&self) -> bool {
+        let taken = self.step(Stage::Queued, Stage::Withdrawn)
+            || self.step(Stage::Asking, Stage::Withdrawn);
+        if taken {
+            self.withdrawn.notify_one();
+        }
+        taken
+    }
+
+    fn step(&self, from: Stage, to: Stage) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        let stepped = self
+            .stage
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        stepped.is_ok()
     }
 }
 
@@ -76,6 +110,7 @@ struct Held {
     lanes: Lanes,
     lane: Lane,
     permit: Option<OwnedSemaphorePermit>,
+    ticket: Arc<Ticket>,
 }
 
 tokio::task_local! {
@@ -99,23 +134,41 @@ impl Lanes {
         }
     }
 
-    /// Runs a pass when its turn has come.
-    pub async fn run<F: Future>(&self, lane: Lane, ticket: &Ticket, pass: F) -> F::Output {
-        let (lane, (_under_way, permit)) = match lane {
-            Lane::Change => (lane, self.enter(lane).await),
-            Lane::Look => tokio::select! {
-                biased;
-                entered = self.enter(Lane::Look) => (Lane::Look, entered),
-                () = ticket.hurry.notified() => (Lane::Change, self.enter(Lane::Change).await),
-            },
+    /// Runs a pass when its turn has come; gives nothing if it was withdrawn.
+    pub async fn run<F: Future>(
+        &self,
+        lane: Lane,
+        ticket: &Arc<Ticket>,
+        pass: F,
+    ) -> Option<F::Output> {
+        let turn = async {
+            match lane {
+                Lane::Change => (lane, self.enter(lane).await),
+                Lane::Look => tokio::select! {
+                    biased;
+                    entered = self.enter(Lane::Look) => (Lane::Look, entered),
+                    () = ticket.hurry.notified() => (Lane::Change, self.enter(Lane::Change).await),
+                },
+            }
         };
-        ticket.begun.store(true, Ordering::Release);
-        let held = Held {
-            lanes: self.clone(),
-            lane,
-            permit: Some(permit),
+        let whole = async {
+            let (lane, (_under_way, permit)) = turn.await;
+            if !ticket.step(Stage::Queued, Stage::Begun) {
+                return None;
+            }
+            let held = Held {
+                lanes: self.clone(),
+                lane,
+                permit: Some(permit),
+                ticket: Arc::clone(ticket),
+            };
+            Some(HELD.scope(RefCell::new(held), pass).await)
         };
-        HELD.scope(RefCell::new(held), pass).await
+        tokio::select! {
+            biased;
+            () = ticket.withdrawn.notified() => None,
+            output = whole => output,
+        }
     }
 
     async fn enter(&self, lane: Lane) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
@@ -159,10 +212,26 @@ pub async fn aside<F: Future>(slow: F) -> F::Output {
     output
 }
 
+/// Waits aside for an answer to questions; the pass may be withdrawn meanwhile.
+///
+/// To be used only before a pass has begun to change anything.
+pub async fn asking<F: Future>(answer: F) -> F::Output {
+    let ticket = HELD.try_with(|held| Arc::clone(&held.borrow().ticket)).ok();
+    let ticket = ticket.filter(|ticket| ticket.step(Stage::Begun, Stage::Asking));
+    let output = aside(answer).await;
+    if let Some(ticket) = ticket
+        && !ticket.step(Stage::Asking, Stage::Begun)
+    {
+        // Withdrawn: whoever runs this pass is about to drop it here.
+        std::future::pending::<()>().await;
+    }
+    output
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Lane, Lanes, Ticket, aside};
+    use super::{Lane, Lanes, Ticket, aside, asking};
     use std::future::pending;
     use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
@@ -176,13 +245,13 @@ mod tests {
     async fn fill(lanes: &Lanes, lane: Lane, passes: usize) {
         for _ in 0..passes {
             let lanes = lanes.clone();
-            tokio::spawn(async move { lanes.run(lane, &Ticket::default(), pending::<()>()).await });
+            tokio::spawn(async move { lanes.run(lane, &Arc::default(), pending::<()>()).await });
         }
         sleep(Duration::from_millis(1)).await;
     }
 
     async fn admitted(lanes: &Lanes, lane: Lane) -> bool {
-        timeout(SOON, lanes.run(lane, &Ticket::default(), async {}))
+        timeout(SOON, lanes.run(lane, &Arc::default(), async {}))
             .await
             .is_ok()
     }
@@ -209,7 +278,7 @@ mod tests {
         sleep(SOON).await;
         assert!(!ticket.has_begun());
         ticket.hurry();
-        assert_eq!(waiting.await.unwrap(), "done");
+        assert_eq!(waiting.await.unwrap(), Some("done"));
         assert!(ticket.has_begun());
     }
 
@@ -223,7 +292,7 @@ mod tests {
                     aside(aside(sleep(SOON * 10))).await;
                     pending::<()>().await;
                 };
-                lanes.run(Lane::Change, &Ticket::default(), pass).await;
+                lanes.run(Lane::Change, &Arc::default(), pass).await;
             }
         });
         sleep(Duration::from_millis(1)).await;
@@ -253,7 +322,7 @@ mod tests {
                     aside(sleep(SOON)).await;
                     ended.fetch_add(1, Relaxed);
                 };
-                lanes.run(Lane::Look, &Ticket::default(), pass).await;
+                lanes.run(Lane::Look, &Arc::default(), pass).await;
             });
         }
         while ended.load(Relaxed) < 5_000 {
@@ -265,6 +334,44 @@ mod tests {
             );
         }
         assert_eq!(most, super::LOOKING_UNDER_WAY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_can_be_withdrawn_while_it_waits_and_not_while_it_acts() {
+        let lanes = Lanes::new(1);
+        let done = counter();
+        let begin = |lanes: &Lanes| {
+            let (lanes, done, ticket) = (lanes.clone(), done.clone(), Arc::<Ticket>::default());
+            let kept = Arc::clone(&ticket);
+            let pass = async move {
+                sleep(SOON).await;
+                asking(sleep(SOON)).await;
+                aside(sleep(SOON)).await;
+                done.fetch_add(1, Relaxed);
+            };
+            let running =
+                tokio::spawn(async move { lanes.run(Lane::Change, &ticket, pass).await.is_some() });
+            (kept, running)
+        };
+        let working = SOON / 2;
+        for (after, withdrawn) in [
+            (working, false),
+            (SOON + working, true),
+            (SOON * 2 + working, false),
+        ] {
+            let (ticket, running) = begin(&lanes);
+            sleep(after).await;
+            assert_eq!(ticket.withdraw(), withdrawn, "after {after:?}");
+            let began = tokio::time::Instant::now();
+            assert_eq!(running.await.unwrap(), !withdrawn, "after {after:?}");
+            assert_eq!(began.elapsed().is_zero(), withdrawn, "after {after:?}");
+        }
+        assert_eq!(done.load(Relaxed), 2);
+        fill(&lanes, Lane::Change, 1).await;
+        let (ticket, running) = begin(&lanes);
+        sleep(SOON).await;
+        assert!(ticket.withdraw() && !ticket.withdraw());
+        assert!(!running.await.unwrap(), "it has never begun");
     }
 
     fn counter() -> Arc<AtomicUsize> {

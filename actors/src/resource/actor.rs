@@ -69,7 +69,8 @@ pub struct ResourceActor {
     timer: Option<SpawnHandle>,
 }
 
-type Joined = Result<Result<(Duration, PassReport), Cut>, JoinError>;
+/// What comes of the task of a pass; nothing if it was withdrawn.
+type Joined = Result<Result<Option<(Duration, PassReport)>, Cut>, JoinError>;
 
 impl ResourceActor {
     /// Makes the actor of a resource; `incarnation` tells its lives apart.
@@ -183,11 +184,11 @@ impl ResourceActor {
         let retry = self.pace.failures() > 0;
         let now = self.crew.clock.monotonic();
         let (queued, report, next) = match joined {
-            Ok(Ok((queued, report))) => {
+            Ok(Ok(Some((queued, report)))) => {
                 let next = self.pace.after(&report, now);
                 (queued, Some(report), next)
             }
-            Ok(Err(Cut)) => return ctx.stop(),
+            Ok(Ok(None) | Err(Cut)) => return ctx.stop(),
             Err(error) if error.is_cancelled() => return ctx.stop(),
             Err(_) => {
                 tracing::error!(resource = %self.key, "pass panicked; this is a bug in the operator");
@@ -381,6 +382,8 @@ impl Handler<Order> for ResourceActor {
             (Order::Retire, Activity::Idle | Activity::CatchingUp { .. }) | (Order::Cut, _) => {
                 ctx.stop();
             }
+            // Nothing is lost by not looking; and a JobManager that hangs must not hold up the end.
+            (Order::Retire, Activity::Busy { ticket, .. }) if ticket.withdraw() => ctx.stop(),
             (Order::Retire, Activity::Busy { .. } | Activity::Draining) => {
                 self.activity = Activity::Draining;
                 self.show(Shown::Draining);

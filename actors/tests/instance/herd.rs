@@ -61,7 +61,7 @@ impl Drop for Hangs {
 /// Many copies of one resource that runs in a world, and an operator that watches them.
 struct Herd {
     /// In it the one JobManager runs that answers for all that are well.
-    _rig: Rig,
+    _world: Rig,
     api: HerdApi,
     hanging: Hanging,
     size: usize,
@@ -110,7 +110,7 @@ impl Herd {
             relist: Duration::from_secs(3600),
         });
         Self {
-            _rig: rig,
+            _world: rig,
             api,
             hanging,
             size,
@@ -301,4 +301,19 @@ async fn a_third_of_very_many_job_managers_may_hang_and_nobody_else_notices() {
         herd.size
     );
     assert!(grown < 128, "{grown} KiB each");
+
+    // Whoever waits for a JobManager that hangs does not hold up the end.
+    let Herd {
+        operator, hanging, ..
+    } = herd;
+    while hanging.now.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(soon).await;
+    }
+    let began = Instant::now();
+    assert!(operator.shutdown(Duration::from_secs(5)).await.passes_ended);
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
 }
