@@ -362,9 +362,9 @@ mod tests {
             let (ticket, running) = begin(&lanes);
             sleep(after).await;
             assert_eq!(ticket.withdraw(), withdrawn, "after {after:?}");
-            let began = tokio::time::Instant::now();
+            let asked = tokio::time::Instant::now();
             assert_eq!(running.await.unwrap(), !withdrawn, "after {after:?}");
-            assert_eq!(began.elapsed().is_zero(), withdrawn, "after {after:?}");
+            assert_eq!(asked.elapsed().is_zero(), withdrawn, "after {after:?}");
         }
         assert_eq!(done.load(Relaxed), 2);
         fill(&lanes, Lane::Change, 1).await;

@@ -107,7 +107,7 @@ async fn ask_flink(
         Err(why) => return all(&why),
     };
     // Whoever waits for a JobManager takes nobody's turn.
-    let (answers, broken) = lanes::asking(call_all(&job_manager, questions)).await;
+    let (answers, broken) = lanes::asking(Box::pin(call_all(&job_manager, questions))).await;
     shell
         .flink
         .circuits()
