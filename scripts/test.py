@@ -28,8 +28,8 @@ NEEDS_PODS = {"e2e"}
 # What the layers on the real control plane and the real Flink need; the first run builds and downloads it.
 TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]
 FLINK_VERSIONS = ["1.20", "2.3"]
-# Not in the gate yet: they take longer than the gate may, or are not complete. `make test-full` runs them.
-FULL_ONLY = {"simulation", "sandbox", "e2e"}
+# Not in the gate yet: it takes longer than the gate may, or is not complete. `make test-full` runs it.
+FULL_ONLY = {"simulation"}
 # Runs by `make bench` and in full length, not in the gate.
 BY_HAND = {"load": ("thousands of resources on the real API server", 60)}
 
