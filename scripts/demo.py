@@ -207,7 +207,9 @@ class Demo:
         kubeconfig = self.folder / "operator.kubeconfig"
         kubeconfig.touch(mode=0o600)
         kubeconfig.write_text(json.dumps(account), encoding="utf-8")
-        env = {**os.environ, "KUBECONFIG": str(kubeconfig), "FLINK_CONF_DIR": str(config), "OPERATOR_NAMESPACE": "default"}
+        env = {**os.environ, "KUBECONFIG": str(kubeconfig), "FLINK_CONF_DIR": str(config), "OPERATOR_NAMESPACE": "default",
+               # If the demo is killed, whoever ends this sandbox ends the operator too.
+               "FLINK_SANDBOX_INSTANCE": str(Path(self.env["KUBECONFIG"]).parent)}
         with open(self.folder / "operator.log", "wb") as log:
             # Not in the terminal's process group: Ctrl-C comes to the demo, which ends things in order.
             self.operator = subprocess.Popen([program("flink-operator"), "run"], cwd=self.folder, env=env,

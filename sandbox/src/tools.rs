@@ -227,7 +227,10 @@ async fn build(tool: Tool, directory: PathBuf, progress: &Progress) -> Result<()
         tool.usual_build(),
     );
     let sources = directory.join("module");
+    // Here, so that it goes with the rest: a compiler that is killed leaves its files.
+    let temporary = directory.join("tmp");
     fs::create_dir(&sources)?;
+    fs::create_dir(&temporary)?;
     for (name, content) in tool.module().files {
         fs::write(sources.join(name), content)?;
     }
@@ -237,12 +240,14 @@ async fn build(tool: Tool, directory: PathBuf, progress: &Progress) -> Result<()
         .arg(directory.join(tool.name()))
         .arg(tool.package());
     go.env("CGO_ENABLED", "0")
+        .env("GOTMPDIR", &temporary)
         .env("GOWORK", "off")
         .env("GOFLAGS", "-mod=readonly -trimpath -buildvcs=false");
     step.during(run(&mut go, &step))
         .await
         .with_context(|| format!("cannot build {}", tool.name()))?;
     fs::remove_dir_all(&sources)?;
+    fs::remove_dir_all(&temporary)?;
     step.done();
     Ok(())
 }
