@@ -31,6 +31,9 @@ pub enum Fault {
     /// Two instances hold an election; the leader stands still, its write arrives when the other
     /// one leads already, and then it goes on and has to notice that it leads no more.
     Takeover(u64),
+    /// The operator stands still, another takes over and begins anew, and while its first creation is on its way the
+    /// write arrives.
+    Overtaken(u64),
     /// The event never arrives; half a minute later the watch is found to be broken.
     DropEvent(u64),
     /// The event arrives eight seconds late, and all that follows on its watch behind it.
@@ -49,7 +52,7 @@ pub struct Moments {
 type Make = fn(u64) -> Fault;
 
 /// How a write is disturbed, one fault after the other.
-const OF_WRITES: [Make; 9] = [
+const OF_WRITES: [Make; 10] = [
     Fault::CrashBefore,
     Fault::CrashAfter,
     Fault::LoseRequest,
@@ -59,6 +62,7 @@ const OF_WRITES: [Make; 9] = [
     |write| Fault::Pause { write, late: 25 },
     Fault::Twin,
     Fault::Takeover,
+    Fault::Overtaken,
 ];
 
 /// How an event is disturbed.
@@ -90,6 +94,7 @@ impl fmt::Display for Fault {
             Self::Pause { write, late } => write!(out, "pause-{late}s-{write}"),
             Self::Twin(at) => write!(out, "twin-{at}"),
             Self::Takeover(at) => write!(out, "takeover-{at}"),
+            Self::Overtaken(at) => write!(out, "overtaken-{at}"),
             Self::DropEvent(at) => write!(out, "drop-event-{at}"),
             Self::DelayEvent(at) => write!(out, "delay-event-{at}"),
         }

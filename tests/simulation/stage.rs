@@ -1,9 +1,10 @@
 //! One plan on its stage: the play up to the change, the change with its fault, and the verdict.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flink_operator_oracle::history::{Calm, Goal, Moment};
+use flink_operator_oracle::history::{Calm, Goal, History, Moment, Verb};
 use flink_operator_world::api::{Delivery, DeliveryAction, EventType, WireControl};
 use flink_operator_world::cluster::World;
 use flink_operator_world::points::{Action, Cut, Failure, Point};
@@ -24,6 +25,10 @@ const BOUND: Duration = Duration::from_secs(180);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// After this long a leader that stands still has been replaced: the lease lasts 15 seconds.
 const TAKEN_OVER: Duration = Duration::from_secs(17);
+/// So late arrives a write that was overtaken: the successor waits 20 seconds until it holds it for lost, and then has
+/// stored an attempt of its own, whose first request is this long on its way.
+const OVERTAKEN: Duration = Duration::from_secs(22);
+const SLOW: Duration = Duration::from_secs(3);
 /// How long an operator may still write once the goal is reached, and how long it must be silent then.
 const SETTLE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
@@ -34,14 +39,22 @@ pub struct Outcome {
     pub moments: Moments,
     /// What is wrong, if something is, in one line each.
     pub complaints: Vec<String>,
-    /// The whole story, if something is wrong.
-    pub story: String,
+    history: History,
+}
+
+impl Outcome {
+    /// Tells the whole story. It is long: only who fails or replays wants it.
+    pub fn story(&self) -> String {
+        flink_operator_oracle::tell(&self.history)
+    }
 }
 
 /// Counts moments of the first instance and disturbs the one that the plan names.
 struct Saboteur {
     fault: Fault,
     moments: Mutex<Moments>,
+    /// Whether the first creation of the successor was slowed down.
+    slowed: AtomicBool,
     /// Rings when the fault has happened.
     bell: watch::Sender<bool>,
 }
@@ -51,6 +64,7 @@ impl Saboteur {
         Arc::new(Self {
             fault,
             moments: Mutex::default(),
+            slowed: AtomicBool::new(false),
             bell: watch::Sender::new(false),
         })
     }
@@ -64,8 +78,17 @@ impl Saboteur {
     }
 
     fn write(&self, line: &WireControl, point: &Point) -> Action {
-        if point.instance != FIRST || point.call.contains(" leases ") {
+        if point.call.contains(" leases ") {
             return Action::Proceed;
+        }
+        if point.instance != FIRST {
+            let creates = point.call.starts_with("create deployments ");
+            return match self.fault {
+                Fault::Overtaken(_) if creates && !self.slowed.swap(true, Ordering::Relaxed) => {
+                    Action::DelayBefore(SLOW)
+                }
+                _ => Action::Proceed,
+            };
         }
         let number = self.counted(|moments| {
             moments.writes += 1;
@@ -79,13 +102,14 @@ impl Saboteur {
             Fault::Refuse(at) => (at, Action::FailBefore(Failure::Status(500))),
             Fault::Pause { write, late } => (write, Action::DelayBefore(Duration::from_secs(late))),
             Fault::Takeover(at) => (at, Action::DelayBefore(TAKEN_OVER)),
+            Fault::Overtaken(at) => (at, Action::DelayBefore(OVERTAKEN)),
             Fault::Twin(at) => (at, Action::Proceed),
             Fault::None | Fault::DropEvent(_) | Fault::DelayEvent(_) => return Action::Proceed,
         };
         if number != at {
             return Action::Proceed;
         }
-        if let Fault::Pause { .. } | Fault::Takeover(_) = self.fault {
+        if let Fault::Pause { .. } | Fault::Takeover(_) | Fault::Overtaken(_) = self.fault {
             // What is on its way arrives; nothing else leaves or is heard until the line is mended.
             line.cut(Cut::Silent);
         }
@@ -112,7 +136,8 @@ impl Saboteur {
             | Fault::Refuse(_)
             | Fault::Pause { .. }
             | Fault::Twin(_)
-            | Fault::Takeover(_) => return DeliveryAction::Deliver,
+            | Fault::Takeover(_)
+            | Fault::Overtaken(_) => return DeliveryAction::Deliver,
         };
         if number != at {
             return DeliveryAction::Deliver;
@@ -145,6 +170,7 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
         .api
         .on_delivery(move |delivery| of_events.event(delivery));
     let before = deployment(&world);
+    let changed = moment(&world);
     (sweep.change)(&world);
     let happened = wait_for(&saboteur).await;
     if !happened {
@@ -157,7 +183,7 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
     operators.extend(standby);
     let goal = sweep.goal.clone();
     let done =
-        |world: &World| reached(world, &goal) && (before.is_none() || deployment(world) != before);
+        |world: &World| reached(world, NAME, &goal) && is_new(world, &goal, before.as_deref());
     if play::until(&world, BOUND, done).await.is_err() {
         complaints.push(format!("{goal:?} was not reached within {BOUND:?}"));
     }
@@ -180,22 +206,41 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
         }),
     );
     complaints.extend(verdict.violations.iter().map(ToString::to_string));
-    let story = if complaints.is_empty() {
-        String::new()
-    } else {
-        flink_operator_oracle::tell(&verdict.history)
-    };
+    complaints.extend(needless(fault, sweep, &verdict.history, changed));
     Outcome {
         moments,
         complaints,
-        story,
+        history: verdict.history,
     }
 }
 
-/// Gives the uid of the JobManager Deployment: none of the changes leaves it in place.
+/// Names what a stale cache caused: it may delay an action, never cause one.
+fn needless(fault: Fault, sweep: &Sweep, history: &History, since: Moment) -> Option<String> {
+    let (Fault::None | Fault::DropEvent(_) | Fault::DelayEvent(_)) = fault else {
+        return None;
+    };
+    let wanted = usize::from(sweep.goal == Goal::Running);
+    let creations = history.requests.iter().filter(|request| {
+        request.moment > since && request.verb == Verb::Create && request.resource == "deployments"
+    });
+    let count = creations.count();
+    (count != wanted).then(|| format!("{count} Deployments were created instead of {wanted}"))
+}
+
+/// Gives the uid of the JobManager Deployment.
 fn deployment(world: &World) -> Option<String> {
-    let found = world.api.get("Deployment", NAMESPACE, NAME)?;
+    let found = world.api.look("Deployment", NAMESPACE, NAME)?;
     found["metadata"]["uid"].as_str().map(str::to_owned)
+}
+
+/// Tells whether what runs is not what ran before: none of the changes leaves the Deployment in place, and for a
+/// moment after its loss everything still looks as before.
+fn is_new(world: &World, goal: &Goal, before: Option<&str>) -> bool {
+    let now = deployment(world);
+    match goal {
+        Goal::Running => now.is_some() && now.as_deref() != before,
+        Goal::Suspended | Goal::Waiting(_) | Goal::Ended(_) | Goal::Gone => now.is_none(),
+    }
 }
 
 /// Starts the first instance, and a standby if the fault needs one.
@@ -214,12 +259,13 @@ async fn start(world: &World, fault: Fault) -> (Operator, Option<Operator>) {
         | Fault::Refuse(_)
         | Fault::Pause { .. }
         | Fault::Twin(_)
+        | Fault::Overtaken(_)
         | Fault::DropEvent(_)
         | Fault::DelayEvent(_) => (Operator::start(world, FIRST), None),
     }
 }
 
-fn moment(world: &World) -> Moment {
+pub fn moment(world: &World) -> Moment {
     let moment = world.api.clock().moment();
     Moment::new(moment.order, moment.at)
 }
@@ -231,13 +277,15 @@ async fn prepare(world: &World, sweep: &Sweep) -> Result<(), String> {
         Before::Nothing => {}
         Before::Stable | Before::Suspended => {
             sweeps::create_it(world, (sweep.resource)());
-            let stable = play::until(world, BOUND, |world| reached(world, &Goal::Running)).await;
+            let stable =
+                play::until(world, BOUND, |world| reached(world, NAME, &Goal::Running)).await;
             stable.map_err(|_| late("stable"))?;
         }
     }
     if let Before::Suspended = sweep.before {
         sweeps::set_state(world, "suspended");
-        let suspended = play::until(world, BOUND, |world| reached(world, &Goal::Suspended)).await;
+        let suspended =
+            play::until(world, BOUND, |world| reached(world, NAME, &Goal::Suspended)).await;
         suspended.map_err(|_| late("suspended"))?;
     }
     play::pass(2.0).await;
@@ -273,6 +321,13 @@ async fn aftermath(world: &World, fault: Fault, first: Operator) -> Vec<Operator
             vec![first, second]
         }
         Fault::Twin(_) => vec![first, Operator::start(world, SECOND)],
+        Fault::Overtaken(_) => {
+            play::pass(TAKEN_OVER.as_secs_f64()).await;
+            let second = Operator::start(world, SECOND);
+            play::pass(13.0).await;
+            world.api.control(FIRST).mend();
+            vec![first, second]
+        }
         Fault::Takeover(_) => {
             play::pass((TAKEN_OVER + Duration::from_secs(5)).as_secs_f64()).await;
             world.api.control(FIRST).mend();
@@ -291,10 +346,14 @@ async fn aftermath(world: &World, fault: Fault, first: Operator) -> Vec<Operator
     }
 }
 
-/// Tells whether the resource is where it should be, as a user would look.
-pub fn reached(world: &World, goal: &Goal) -> bool {
-    let resource = world.api.get("FlinkDeployment", NAMESPACE, NAME);
-    let no_pods = || world.api.list("Pod", NAMESPACE).is_empty();
+/// Tells whether a resource is where it should be, as a user would look.
+pub fn reached(world: &World, name: &str, goal: &Goal) -> bool {
+    let resource = world.api.look("FlinkDeployment", NAMESPACE, name);
+    let no_pods = || {
+        let pods = world.api.look_at_all("Pod", NAMESPACE);
+        pods.iter()
+            .all(|pod| pod["metadata"]["labels"]["app"] != name)
+    };
     let Some(resource) = resource else {
         return matches!(goal, Goal::Gone) && no_pods();
     };
@@ -302,7 +361,7 @@ pub fn reached(world: &World, goal: &Goal) -> bool {
     let settled = status["observedGeneration"] == resource["metadata"]["generation"]
         && status["operation"].is_null();
     let running = || {
-        let jobs = world.cluster.jobs(NAMESPACE, NAME);
+        let jobs = world.cluster.jobs(NAMESPACE, name);
         jobs.len() == 1
             && jobs
                 .iter()
@@ -315,7 +374,10 @@ pub fn reached(world: &World, goal: &Goal) -> bool {
                 && status["jobStatus"]["state"] == "RUNNING"
                 && running()
         }
-        Goal::Suspended => settled && status["lifecycleState"] == "SUSPENDED" && no_pods(),
+        // An edit of what is suspended is taken up when it is resumed.
+        Goal::Suspended => {
+            status["operation"].is_null() && status["lifecycleState"] == "SUSPENDED" && no_pods()
+        }
         Goal::Waiting(reason) => {
             let conditions = status["conditions"]
                 .as_array()

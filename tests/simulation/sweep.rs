@@ -5,7 +5,7 @@ use flink_operator_world::cluster::World;
 use serde_json::Value;
 
 use crate::plan::{Fault, Moments};
-use crate::stage;
+use crate::{random, stage};
 
 /// A change and where it leads.
 pub struct Sweep {
@@ -46,7 +46,7 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         undisturbed.complaints.is_empty(),
         "{} fails without faults:\n{}\n{}",
         sweep.name,
-        undisturbed.story,
+        undisturbed.story(),
         undisturbed.complaints.join("\n")
     );
     let plans = moments.plans();
@@ -92,11 +92,14 @@ pub fn replay(name: &str, all: &[(&str, fn() -> Sweep)]) {
     let (wanted, fault) = name
         .split_once('/')
         .expect("PLAN is <sweep>/<fault>, such as create/crash-after-5");
+    if wanted == "random" {
+        return random::replay(fault);
+    }
     let found = all.iter().find(|(name, _)| *name == wanted);
     let (_, make) = found.unwrap_or_else(|| panic!("there is no sweep {wanted:?}"));
     let fault: Fault = fault.parse().unwrap_or_else(|error| panic!("{error}"));
     let outcome = stage::play(&make(), fault);
-    println!("{}", outcome.story);
+    println!("{}", outcome.story());
     assert!(
         outcome.complaints.is_empty(),
         "{}",

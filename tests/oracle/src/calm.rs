@@ -75,7 +75,8 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
         if count != jobs {
             short.push(format!("{count} jobs instead of {jobs}"));
         }
-        if !caught_up {
+        // An edit of what is suspended is carried out, and taken up, when it is resumed, as upstream does.
+        if !caught_up && wanted != "SUSPENDED" {
             short.push("the newest generation was not taken up".to_owned());
         }
         if status["operation"].is_object() {

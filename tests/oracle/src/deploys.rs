@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::history::{Request, Verb};
 use crate::rule::{Finding, Rule};
-use crate::timeline::{RESOURCE, Timeline, name_of, owner_of};
+use crate::timeline::{RESOURCE, Timeline, name_of, owner_of, uid_of};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -27,6 +27,12 @@ pub(crate) const RULES: &[Rule] = &[
         invariant: 1,
         says: "The configuration that lets a JobManager start is created only after its Deployment's uid was stored.",
         check: uid_before_start,
+    },
+    Rule {
+        id: "own-attempt",
+        invariant: 2,
+        says: "A Deployment is started only with the configuration of the attempt that created it.",
+        check: own_attempt,
     },
     Rule {
         id: "clean-ground",
@@ -100,6 +106,39 @@ fn attempt_once(timeline: &Timeline<'_>) -> Vec<Finding> {
                 name_of(body),
                 what,
             ));
+        }
+    }
+    findings
+}
+
+fn own_attempt(timeline: &Timeline<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for request in timeline.applied(Verb::Create, "configmaps") {
+        let Some(body) = &request.body else { continue };
+        let Some(cluster) = name_of(body).strip_prefix("flink-config-") else {
+            continue;
+        };
+        let (namespace, at) = (request.namespace.as_str(), request.moment);
+        // One for a Deployment that is gone or going arrives late and starts nothing.
+        let deployment = timeline
+            .before("Deployment", namespace, cluster, at)
+            .filter(|found| Some(uid_of(found)) == owner_of(body, "Deployment"))
+            .filter(|found| found["metadata"]["deletionTimestamp"].is_null());
+        let (Some(deployment), Some(resource)) = (
+            deployment,
+            timeline.before(RESOURCE, namespace, cluster, at),
+        ) else {
+            continue;
+        };
+        let stored = resource["status"]["operation"]["attempt"]["id"].as_str();
+        let made_by = attempt_of(deployment);
+        if stored.is_some() && made_by.is_some() && stored != made_by {
+            let what = format!(
+                "a Deployment of attempt {} was started with the configuration of another, {}",
+                made_by.unwrap_or_default(),
+                stored.unwrap_or_default()
+            );
+            findings.push(Finding::new(at, namespace, cluster, what));
         }
     }
     findings

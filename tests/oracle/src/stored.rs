@@ -1,10 +1,14 @@
 //! Rules about the status: what it must hold, and how it is written.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::history::{Call, Moment, Verb};
 use crate::rule::{Finding, Rule};
 use crate::timeline::{RESOURCE, Timeline, is_stateless, is_terminal, uid_of};
+
+/// What was said before a deletion counts this long: as long as one pass may take.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -60,6 +64,9 @@ fn stored_before_deleted(timeline: &Timeline<'_>) -> Vec<Finding> {
                     && call.received.is_some_and(|received| received < at)
                     && call.code == 200
             })
+            // Progress at rest may wait five minutes to be stored, and is lost if its JobManager falls silent
+            // meanwhile; whoever asked shortly before a deletion has to store what was said.
+            .filter(|call| at.at.duration_since(call.moment.at) <= FRESH)
             .collect();
         for what in unstored(&heard, resource) {
             findings.push(Finding::new(at, namespace, name, what));

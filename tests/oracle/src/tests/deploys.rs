@@ -60,6 +60,17 @@ fn configuration_before_the_stored_uid_is_caught() {
 }
 
 #[test]
+fn the_configuration_of_another_attempt_is_caught() {
+    let mut story = Story::new();
+    story.resource(stateless()).intent("at1");
+    let uid = story.create_deployment("at1");
+    story.intent("at2");
+    story.status(json!({ "cluster": { "deploymentUid": uid, "attemptId": "at2" } }));
+    story.children(&uid);
+    assert_eq!(story.broken(), ["own-attempt"]);
+}
+
+#[test]
 fn anything_left_of_the_predecessor_is_caught() {
     let left: [(&str, &str); 4] = [
         ("Pod", "a-old"),

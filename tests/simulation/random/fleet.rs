@@ -1,0 +1,146 @@
+//! The resources of an episode, what users want of them, and the operators that look after them.
+
+use flink_operator_oracle::history::Goal;
+use flink_operator_world::api::WireControl;
+use flink_operator_world::cluster::World;
+use flink_operator_world::points::Cut;
+use serde_json::{Value, json};
+
+use crate::play::{self, NAMESPACE, Operator};
+
+/// Which rules a resource is under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nature {
+    /// No state and no high availability: it may lose its Deployment too.
+    Plain,
+    /// No state, but high availability leaves data behind.
+    Available,
+    /// It keeps its state. It cannot be upgraded yet, but it must survive everything else.
+    Stateful,
+}
+
+/// One resource, and what users want of it at the moment.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub name: &'static str,
+    pub nature: Nature,
+    pub goal: Goal,
+}
+
+impl Wish {
+    /// Lists the resources of every episode; none is there yet.
+    pub fn all() -> Vec<Self> {
+        let wish = |name, nature| Self {
+            name,
+            nature,
+            goal: Goal::Gone,
+        };
+        vec![
+            wish("plain", Nature::Plain),
+            wish("available", Nature::Available),
+            wish("stateful", Nature::Stateful),
+        ]
+    }
+
+    /// Gives the resource as users write it.
+    pub fn resource(&self) -> Value {
+        let mut resource = match self.nature {
+            Nature::Plain => play::application(),
+            Nature::Available | Nature::Stateful => play::highly_available(),
+        };
+        resource["metadata"]["name"] = json!(self.name);
+        if self.nature == Nature::Stateful {
+            resource["spec"]["job"]["upgradeMode"] = json!("last-state");
+        }
+        resource
+    }
+
+    /// Changes the spec, if the resource is there and is to stay.
+    pub fn edit(&self, world: &World, change: impl FnOnce(&mut Value)) -> bool {
+        let edit = |resource: &mut Value| change(&mut resource["spec"]);
+        world
+            .api
+            .update("FlinkDeployment", NAMESPACE, self.name, edit)
+            .is_ok()
+    }
+}
+
+/// The operators of an episode; each new one has a name and a line of its own.
+pub struct Crew {
+    world: World,
+    made: u32,
+    names: Vec<String>,
+    operators: Vec<Operator>,
+}
+
+impl Crew {
+    /// Starts the first operator.
+    pub fn start(world: &World) -> Self {
+        let mut crew = Self {
+            world: world.clone(),
+            made: 0,
+            names: Vec::new(),
+            operators: Vec::new(),
+        };
+        crew.add();
+        crew
+    }
+
+    /// Starts another operator beside those that are there.
+    pub fn add(&mut self) {
+        self.made += 1;
+        let name = format!("op-{}", self.made);
+        self.operators.push(Operator::start(&self.world, &name));
+        self.names.push(name);
+    }
+
+    pub fn count(&self) -> usize {
+        self.operators.len()
+    }
+
+    /// Kills the operator that came first.
+    pub fn crash_first(&mut self) {
+        if !self.operators.is_empty() {
+            self.operators.remove(0).crash();
+            self.names.remove(0);
+        }
+    }
+
+    /// Lets the operators stand still: what is on its way arrives, nothing is heard.
+    pub fn stall(&self) {
+        for name in &self.names {
+            self.world.api.control(name).cut(Cut::Silent);
+        }
+    }
+
+    /// Lets the operators go on as if nothing had been.
+    pub fn go_on(&self) {
+        for name in &self.names {
+            self.world.api.control(name).mend();
+        }
+    }
+
+    /// Makes rules for the lines of all operators.
+    pub fn on_lines(&self, rule: impl Fn(&WireControl)) {
+        for name in &self.names {
+            rule(&self.world.api.control(name));
+        }
+    }
+
+    /// Breaks all watches; whatever they missed is found by listing again.
+    pub fn break_watches(&self) {
+        for name in &self.names {
+            self.world.api.control(name).expire_watches();
+        }
+    }
+
+    /// Leaves only the operator that came last.
+    pub fn keep_last(&mut self) {
+        while self.count() > 1 {
+            self.crash_first();
+        }
+        if self.count() == 0 {
+            self.add();
+        }
+    }
+}
