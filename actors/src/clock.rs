@@ -19,9 +19,11 @@ impl Clock {
         Self::new(flink_rest::SystemClock)
     }
 
-    /// Returns the calendar time; before 1970 or after 9999 it is the epoch.
+    /// Returns the calendar time in whole milliseconds, as people read it and Java stores it; before 1970
+    /// or after 9999 it is the epoch.
     pub fn now(&self) -> Timestamp {
-        Timestamp::try_from(self.0.wall()).unwrap_or_default()
+        let exact = Timestamp::try_from(self.0.wall()).unwrap_or_default();
+        Timestamp::from_millisecond(exact.as_millisecond()).unwrap_or_default()
     }
 
     /// Returns the calendar time as the standard library has it.

@@ -55,11 +55,17 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     let waited: SignedDuration = view.now.duration_since(deleted_at);
     match end::cluster_gone(view, draft, waited, view.options.cleanup_timeout) {
         Progress::Step(step) => *step,
-        Progress::Gone(draft) => draft.act(
-            view,
-            vec![Effect::RemoveFinalizer],
-            Revisit::on_change("deleted"),
-        ),
+        Progress::Gone(mut draft) => {
+            draft.wait(
+                Reason::DeletingCluster,
+                "nothing of the cluster is left; the resource is let go",
+            );
+            draft.act(
+                view,
+                vec![Effect::RemoveFinalizer],
+                Revisit::on_change("deleted"),
+            )
+        }
     }
 }
 
