@@ -387,7 +387,7 @@ pub fn reached(world: &World, name: &str, goal: &Goal) -> bool {
                 .iter()
                 .any(|condition| condition["reason"] == **reason)
         }
-        Goal::Ended(word) => status["jobStatus"]["state"] == **word,
+        Goal::Ended(state) => status["jobStatus"]["state"] == **state,
         Goal::Gone => false,
     }
 }

@@ -87,8 +87,11 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
     );
 }
 
+/// A sweep that can be asked for by its name.
+pub type Named = (&'static str, fn() -> Sweep);
+
 /// Plays one plan by its name and tells its story.
-pub fn replay(name: &str, all: &[(&str, fn() -> Sweep)]) {
+pub fn replay(name: &str, all: &[Named]) {
     let (wanted, fault) = name
         .split_once('/')
         .expect("PLAN is <sweep>/<fault>, such as create/crash-after-5");

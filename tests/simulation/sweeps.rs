@@ -161,7 +161,7 @@ fn edit_it(world: &World, change: impl FnOnce(&mut Value)) {
     let edited = world
         .api
         .update("FlinkDeployment", NAMESPACE, NAME, |resource| {
-            change(&mut resource["spec"])
+            change(&mut resource["spec"]);
         });
     edited.expect("the resource is there");
 }

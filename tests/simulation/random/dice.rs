@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A row of numbers; the same seed gives the same row (SplitMix64).
+/// A row of numbers; the same seed gives the same row (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 
