@@ -3,7 +3,7 @@
 //! Scheduler and kubelet in one, as far as Flink and its operator need them. A pod's containers are
 //! processes with namespaces of their own and a private root; what an image would bring is a directory.
 //! It has no cgroups (limits are numbers only), no cluster DNS (hosts files instead) and never routes
-//! cluster addresses. Not honoured: security contexts, lifecycle hooks, volumes other than those in [`volumes`].
+//! cluster addresses. Not honoured: security contexts, lifecycle hooks, volumes other than those in `volumes.rs`.
 
 mod backoff;
 pub mod config;
