@@ -62,6 +62,7 @@
 //! this crate (literals and matches elsewhere stop compiling) and comes with a new minor version before
 //! 1.0; new kinds and functions come with patch versions.
 
+mod blue_green;
 mod cluster;
 mod configuration;
 mod crd;
@@ -70,21 +71,33 @@ mod ingress;
 mod job;
 pub mod names;
 mod pod_template;
+mod rules;
 mod schema;
+mod session_job;
+mod state_snapshot;
 mod status;
 mod text;
 mod version;
 
+pub use blue_green::{
+    BlueGreenDeploymentType, FlinkBlueGreenDeployment, FlinkBlueGreenDeploymentSpec,
+    FlinkDeploymentTemplate, TemplateMetadata,
+};
 pub use cluster::{
     JobManagerSpec, KubernetesDeploymentMode, Quantity, Resource, ResourceClaim,
     ResourceRequirements, TaskManagerSpec,
 };
 pub use configuration::FlinkConfiguration;
-pub use crd::{crd_files, crd_yaml, crds};
+pub use crd::{crd_files, crd_yaml, crds, without_rules};
 pub use deployment::{FlinkDeployment, FlinkDeploymentSpec};
 pub use ingress::IngressSpec;
 pub use job::{JobSpec, JobState, UpgradeMode};
 pub use pod_template::PodTemplate;
+pub use session_job::{FlinkSessionJob, FlinkSessionJobSpec};
+pub use state_snapshot::{
+    CheckpointSpec, FlinkStateSnapshot, FlinkStateSnapshotSpec, JobKind, JobReference,
+    SavepointSpec,
+};
 pub use status::*;
 pub use text::UnknownWord;
 pub use version::FlinkVersion;
