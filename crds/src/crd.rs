@@ -3,6 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
+use crate::rules::Rule;
 use crate::{
     FlinkBlueGreenDeployment, FlinkDeployment, FlinkSessionJob, FlinkStateSnapshot, rules, schema,
 };
@@ -24,15 +25,19 @@ const HEAD: &str = "# Generated from the types of the API crate by `make generat
 /// ```
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let definitions = [
-        FlinkDeployment::crd(),
-        FlinkSessionJob::crd(),
-        FlinkStateSnapshot::crd(),
-        FlinkBlueGreenDeployment::crd(),
+        (FlinkDeployment::crd(), rules::deployment()),
+        (FlinkSessionJob::crd(), rules::session_job()),
+        (FlinkStateSnapshot::crd(), rules::state_snapshot()),
+        // Its clusters are held to their rules when they are created.
+        (FlinkBlueGreenDeployment::crd(), vec![]),
     ];
-    definitions.into_iter().map(as_contracted).collect()
+    definitions
+        .into_iter()
+        .map(|(crd, rules)| as_contracted(crd, &rules))
+        .collect()
 }
 
-fn as_contracted(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+fn as_contracted(mut crd: CustomResourceDefinition, rules: &[Rule]) -> CustomResourceDefinition {
     for validation in crd
         .spec
         .versions
@@ -44,7 +49,7 @@ fn as_contracted(mut crd: CustomResourceDefinition) -> CustomResourceDefinition 
             .take()
             .map(schema::without_additions);
     }
-    rules::add(&mut crd);
+    rules::add(rules, &mut crd);
     crd
 }
 

@@ -29,20 +29,19 @@ mod deployment;
 mod resources;
 mod session_job;
 mod state_snapshot;
-#[cfg(test)]
-mod tests;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
     ValidationRule,
 };
 
+pub(crate) use deployment::rules as deployment;
+pub(crate) use session_job::rules as session_job;
+pub(crate) use state_snapshot::rules as state_snapshot;
+
 /// A rule, in the language of the API server (CEL).
 #[derive(Clone, Debug)]
-struct Rule {
-    /// Its number in the order in which the webhook asks, such as `D17`: names it in tests.
-    #[cfg_attr(not(test), expect(dead_code, reason = "names a rule in tests"))]
-    number: &'static str,
+pub(crate) struct Rule {
     /// The part of the object that it stands at, such as `spec.job`; empty: the object itself.
     at: String,
     /// What must hold.
@@ -52,7 +51,6 @@ struct Rule {
     field: Option<&'static str>,
     /// Whether something is missing, and not wrong.
     is_missing: bool,
-    /// When it is asked.
     when: When,
 }
 
@@ -74,22 +72,39 @@ enum When {
 }
 
 impl Rule {
-    fn new(number: &'static str, at: &str, holds: impl Into<String>, message: &str) -> Self {
+    /// Begins a rule that stands at a part of the object.
+    fn at(part: &str) -> Self {
         Self {
-            number,
-            at: at.to_owned(),
-            holds: holds.into(),
-            message: Message::Text(message.to_owned()),
+            at: part.to_owned(),
+            holds: String::new(),
+            message: Message::Text(String::new()),
             field: None,
             is_missing: false,
             when: When::Written,
         }
     }
 
-    fn computed(number: &'static str, at: &str, holds: String, message: String) -> Self {
+    /// Sets the expression that must hold.
+    fn holds(self, expression: impl Into<String>) -> Self {
         Self {
-            message: Message::Computed(message),
-            ..Self::new(number, at, holds, "")
+            holds: expression.into(),
+            ..self
+        }
+    }
+
+    /// Sets what is said otherwise.
+    fn says(self, text: &str) -> Self {
+        Self {
+            message: Message::Text(text.to_owned()),
+            ..self
+        }
+    }
+
+    /// Sets the expression of what is said otherwise.
+    fn computes(self, expression: impl Into<String>) -> Self {
+        Self {
+            message: Message::Computed(expression.into()),
+            ..self
         }
     }
 
@@ -124,10 +139,7 @@ impl Rule {
         };
         let (rule, optional_old_self) = match self.when {
             When::Written => (self.holds, None),
-            When::Created => (
-                format!("oldSelf.hasValue() || ({})", self.holds),
-                Some(true),
-            ),
+            When::Created => (format!("oldSelf.hasValue() || {}", self.holds), Some(true)),
         };
         ValidationRule {
             field_path: self.field.map(str::to_owned),
@@ -140,27 +152,14 @@ impl Rule {
     }
 }
 
-/// Returns the rules of a kind, in the order in which the webhook asks.
-fn of_kind(kind: &str) -> Vec<Rule> {
-    match kind {
-        "FlinkDeployment" => deployment::rules(),
-        "FlinkSessionJob" => session_job::rules(),
-        "FlinkStateSnapshot" => state_snapshot::rules(),
-        // Its clusters are held to the rules when they are created.
-        "FlinkBlueGreenDeployment" => vec![],
-        other => unreachable!("{other} is no kind of this API"),
-    }
-}
-
-/// Writes the rules of its kind into a definition.
-pub(crate) fn add(crd: &mut CustomResourceDefinition) {
-    let rules = of_kind(&crd.spec.names.kind);
+/// Writes rules into a definition.
+pub(crate) fn add(rules: &[Rule], crd: &mut CustomResourceDefinition) {
     for root in roots(crd) {
-        for rule in rules.clone() {
+        for rule in rules {
             let part = part_of(root, &rule.at);
             part.x_kubernetes_validations
                 .get_or_insert_default()
-                .push(rule.written());
+                .push(rule.clone().written());
         }
     }
 }

@@ -1,57 +1,62 @@
-//! Rules for a `FlinkSessionJob`.
+//! Rules for a `FlinkSessionJob`. The numbers are those of the webhook's rules, in its order.
 
 use super::{DEPLOYED, LAST, Rule, has, is_cluster_name, no_cluster_name};
 
-pub(super) fn rules() -> Vec<Rule> {
+pub(crate) fn rules() -> Vec<Rule> {
     vec![
-        // The webhook fails here, without a message of its own.
-        Rule::new(
-            "S1",
-            "spec",
-            "has(self.deploymentName) || !has(self.job)",
-            "spec.deploymentName must be defined",
-        )
-        .missing(".deploymentName"),
-        Rule::computed(
-            "S1",
-            "spec.deploymentName",
-            is_cluster_name("self"),
-            no_cluster_name("self"),
-        ),
-        Rule::new(
-            "S2",
-            "spec",
-            "has(self.job) || !has(self.deploymentName)",
-            "The job spec should not be empty",
-        )
-        .missing(".job"),
+        cluster_is_named(),
+        cluster_can_be(),
+        job_is_set(),
         cluster_stays(),
-        // What has no colon has no scheme; whether the rest is one is for a parser of URIs to say.
-        Rule::new(
-            "S5",
-            "spec.job.jarURI",
-            "!self.matches('^[-A-Za-z0-9._~/]*$') || self.startsWith('//')",
-            "jarURI must include a scheme",
-        ),
+        jar_has_a_scheme(),
     ]
 }
 
-/// A job stays on its cluster. The name that was deployed last follows the name of the field in the text.
+/// S1, for no name at all: there the webhook fails, without a message of its own.
+fn cluster_is_named() -> Rule {
+    Rule::at("spec")
+        .holds("has(self.deploymentName) || !has(self.job)")
+        .says("spec.deploymentName must be defined")
+        .missing(".deploymentName")
+}
+
+/// S1.
+fn cluster_can_be() -> Rule {
+    Rule::at("spec.deploymentName")
+        .holds(is_cluster_name("self"))
+        .computes(no_cluster_name("self"))
+}
+
+/// S2: a canary has neither job nor cluster.
+fn job_is_set() -> Rule {
+    Rule::at("spec")
+        .holds("has(self.job) || !has(self.deploymentName)")
+        .says("The job spec should not be empty")
+        .missing(".job")
+}
+
+/// S3: the name that was deployed last follows the name of the field in the text.
 fn cluster_stays() -> Rule {
-    let named = has("self", "spec.deploymentName");
+    let is_set = has("self", "spec.deploymentName");
     let unchanged = format!(
         "({} && oldSelf.spec.deploymentName == self.spec.deploymentName)",
         has("oldSelf", "spec.deploymentName")
     );
-    let field = "'\"deploymentName\":\"'";
+    let name = "'\"deploymentName\":\"'";
     let same = format!(
-        "({LAST}.contains({field}) && {LAST}.split({field})[1].startsWith(self.spec.deploymentName + '\"'))"
+        "({LAST}.contains({name}) && {LAST}.split({name})[1].startsWith(self.spec.deploymentName + '\"'))"
     );
-    Rule::new(
-        "S3",
-        "",
-        format!("!({named} && !{unchanged} && {DEPLOYED} && !{same})"),
-        "The deploymentName can't be changed",
-    )
-    .wrong(".spec.deploymentName")
+    Rule::at("")
+        .holds(format!(
+            "!({is_set} && !{unchanged} && {DEPLOYED} && !{same})"
+        ))
+        .says("The deploymentName can't be changed")
+        .wrong(".spec.deploymentName")
+}
+
+/// S5: what has no colon has no scheme. Whether anything else is a URI is for a parser to say.
+fn jar_has_a_scheme() -> Rule {
+    Rule::at("spec.job.jarURI")
+        .holds("!self.matches('^[-A-Za-z0-9._~/]*$') || self.startsWith('//')")
+        .says("jarURI must include a scheme")
 }
