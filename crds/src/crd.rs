@@ -1,5 +1,7 @@
 //! The custom resource definitions, generated from the types.
 
+use std::sync::LazyLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
@@ -24,6 +26,12 @@ const HEAD: &str = "# Generated from the types of the API crate by `make generat
 /// assert_eq!(kinds, all);
 /// ```
 pub fn crds() -> Vec<CustomResourceDefinition> {
+    // Always the same, and made of thousands of fields: tests and tools ask for them often.
+    static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(generated);
+    CRDS.clone()
+}
+
+fn generated() -> Vec<CustomResourceDefinition> {
     let definitions = [
         (FlinkDeployment::crd(), rules::deployment()),
         (FlinkSessionJob::crd(), rules::session_job()),
