@@ -13,7 +13,8 @@
 //!   deletion), a label, although the object breaks a rule. Three means, for three sorts of rules:
 //!   1. Rules about a spec stand at the smallest part of it that they need, below the root. An API
 //!      server (1.30 and later) does not ask a rule again where the part it stands at stays as it was.
-//!      That also leaves the rest of an old spec editable.
+//!      A rule about one field also leaves the rest of an old spec editable; one about several fields, or
+//!      about a missing one, is asked at each change of the spec, as the webhook asks it.
 //!   2. Rules that hold a spec against what was deployed last stand at the root, where nothing ever
 //!      stays as it was: the status is in it. They compare with `oldSelf` and hold whenever the field
 //!      that they are about does not change.
