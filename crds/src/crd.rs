@@ -1,9 +1,14 @@
 //! The custom resource definitions, generated from the types.
 
+use std::sync::LazyLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
-use crate::{FlinkDeployment, schema};
+use crate::rules::Rule;
+use crate::{
+    FlinkBlueGreenDeployment, FlinkDeployment, FlinkSessionJob, FlinkStateSnapshot, rules, schema,
+};
 
 /// The first lines of every generated document.
 const HEAD: &str = "# Generated from the types of the API crate by `make generate`: do not edit.\n";
@@ -14,18 +19,33 @@ const HEAD: &str = "# Generated from the types of the API crate by `make generat
 /// the contract does not have.
 ///
 /// ```
-/// let names: Vec<_> =
-///     flink_operator_api::crds().into_iter().filter_map(|crd| crd.metadata.name).collect();
-/// assert_eq!(names, ["flinkdeployments.flink.apache.org"]);
+/// let kinds: Vec<_> =
+///     flink_operator_api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
+/// let all =
+///     ["FlinkDeployment", "FlinkSessionJob", "FlinkStateSnapshot", "FlinkBlueGreenDeployment"];
+/// assert_eq!(kinds, all);
 /// ```
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    [FlinkDeployment::crd()]
+    // Always the same, and made of thousands of fields: tests and tools ask for them often.
+    static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(generated);
+    CRDS.clone()
+}
+
+fn generated() -> Vec<CustomResourceDefinition> {
+    let definitions = [
+        (FlinkDeployment::crd(), rules::deployment()),
+        (FlinkSessionJob::crd(), rules::session_job()),
+        (FlinkStateSnapshot::crd(), rules::state_snapshot()),
+        // Its clusters are held to their rules when they are created.
+        (FlinkBlueGreenDeployment::crd(), vec![]),
+    ];
+    definitions
         .into_iter()
-        .map(as_contracted)
+        .map(|(crd, rules)| as_contracted(crd, &rules))
         .collect()
 }
 
-fn as_contracted(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+fn as_contracted(mut crd: CustomResourceDefinition, rules: &[Rule]) -> CustomResourceDefinition {
     for validation in crd
         .spec
         .versions
@@ -37,6 +57,25 @@ fn as_contracted(mut crd: CustomResourceDefinition) -> CustomResourceDefinition 
             .take()
             .map(schema::without_additions);
     }
+    rules::add(rules, &mut crd);
+    crd
+}
+
+/// Returns a definition without the rules that the API server would check (`x-kubernetes-validations`).
+///
+/// For API servers before 1.30: they ask every rule at every write, so that an object which was accepted
+/// without them could not be deleted any more. The operator checks the same rules and more, and says in
+/// the status what it finds.
+///
+/// ```
+/// use flink_operator_api::{crds, without_rules};
+///
+/// let plain: Vec<_> = crds().into_iter().map(without_rules).collect();
+/// assert!(!serde_json::to_string(&plain)?.contains("x-kubernetes-validations"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn without_rules(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    rules::remove(&mut crd);
     crd
 }
 

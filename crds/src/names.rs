@@ -25,3 +25,18 @@ pub const FORCE_DELETE_ANNOTATION: &str = "flink.apache.org/force-delete";
 
 /// Label that marks a resource as a canary: it proves that the operator works and runs nothing.
 pub const CANARY_LABEL: &str = "flink.apache.org/canary";
+
+/// Label of a `FlinkSessionJob`: the name of its cluster.
+pub const TARGET_SESSION_LABEL: &str = "target.session";
+/// Label of a `FlinkDeployment` that belongs to a `FlinkBlueGreenDeployment`: `BLUE` or `GREEN`.
+pub const BLUE_GREEN_LABEL: &str = "flink/blue-green-deployment-type";
+/// Label of a `FlinkStateSnapshot`: `SAVEPOINT` or `CHECKPOINT`.
+pub const SNAPSHOT_TYPE_LABEL: &str = "snapshot.type";
+/// Label of a `FlinkStateSnapshot`: what caused it.
+pub const SNAPSHOT_TRIGGER_TYPE_LABEL: &str = "snapshot.trigger-type";
+/// Label of a `FlinkStateSnapshot`: how far it is.
+pub const SNAPSHOT_STATE_LABEL: &str = "snapshot.state";
+/// Label of a `FlinkStateSnapshot`: the kind of the resource whose job it is of.
+pub const JOB_REFERENCE_KIND_LABEL: &str = "job-reference.kind";
+/// Label of a `FlinkStateSnapshot`: the name of the resource whose job it is of.
+pub const JOB_REFERENCE_NAME_LABEL: &str = "job-reference.name";

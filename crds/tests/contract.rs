@@ -7,7 +7,11 @@
 
 use std::sync::LazyLock;
 
-use flink_operator_api::{FlinkDeploymentSpec, FlinkDeploymentStatus, crds};
+use flink_operator_api::{
+    FlinkBlueGreenDeploymentSpec, FlinkBlueGreenDeploymentStatus, FlinkDeploymentSpec,
+    FlinkDeploymentStatus, FlinkSessionJobSpec, FlinkSessionJobStatus, FlinkStateSnapshotSpec,
+    FlinkStateSnapshotStatus, crds,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -61,8 +65,8 @@ fn object(schema: &JSONSchemaProps) -> BoxedStrategy<Value> {
     let required = schema.required.as_deref().unwrap_or_default();
     let fields = schema.properties.iter().flatten().map(|(name, property)| {
         let value = match name.as_str() {
-            // Pods are raw JSON; random ones from their thousands of fields would take minutes.
-            "podTemplate" => options().boxed(),
+            // Raw JSON; random pods from their thousands of fields would take minutes.
+            "podTemplate" | "metadata" => options().boxed(),
             _ => accepted(property),
         };
         let value = if required.contains(name) {
@@ -105,9 +109,10 @@ fn options() -> impl Strategy<Value = Value> {
 /// The definitions; making them takes longer than a case.
 static CRDS: LazyLock<Vec<CustomResourceDefinition>> = LazyLock::new(crds);
 
-/// Returns the schema of `spec` or `status`, without the named fields.
-fn schema_of(part: &str, without: &[&str]) -> JSONSchemaProps {
-    let validation = CRDS[0].spec.versions[0].schema.as_ref().unwrap();
+/// Returns the schema of `spec` or `status` of a kind, without the named fields.
+fn schema_of(kind: &str, part: &str, without: &[&str]) -> JSONSchemaProps {
+    let crd = CRDS.iter().find(|crd| crd.spec.names.kind == kind).unwrap();
+    let validation = crd.spec.versions[0].schema.as_ref().unwrap();
     let root = validation.open_api_v3_schema.as_ref().unwrap();
     let mut schema = root.properties.as_ref().unwrap()[part].clone();
     schema
@@ -119,7 +124,7 @@ fn schema_of(part: &str, without: &[&str]) -> JSONSchemaProps {
 }
 
 /// Writes the defaults into a spec that reading fills in, and removes what writing leaves out.
-fn with_defaults(mut spec: Value) -> Value {
+fn with_defaults(mut spec: Value, kind: &str) -> Value {
     if let Some(job) = spec.get_mut("job").and_then(Value::as_object_mut) {
         job.entry("state").or_insert(json!("running"));
         job.entry("upgradeMode").or_insert(json!("stateless"));
@@ -133,6 +138,21 @@ fn with_defaults(mut spec: Value) -> Value {
     if spec.get("flinkConfiguration") == Some(&json!({})) {
         spec.as_object_mut().unwrap().remove("flinkConfiguration");
     }
+    if let Some(inner) = spec
+        .get_mut("template")
+        .and_then(|template| template.get_mut("spec"))
+    {
+        *inner = with_defaults(inner.take(), "FlinkDeployment");
+    }
+    if kind == "FlinkStateSnapshot" {
+        let fields = spec.as_object_mut().unwrap();
+        fields.entry("backoffLimit").or_insert(json!(-1));
+        if let Some(savepoint) = fields.get_mut("savepoint").and_then(Value::as_object_mut) {
+            savepoint.entry("formatType").or_insert(json!("CANONICAL"));
+            savepoint.entry("disposeOnDelete").or_insert(json!(true));
+            savepoint.entry("alreadyExists").or_insert(json!(false));
+        }
+    }
     spec
 }
 
@@ -142,8 +162,11 @@ fn with_nulls(mut value: Value, schema: &JSONSchemaProps) -> Value {
         return value;
     };
     for (name, property) in schema.properties.iter().flatten() {
-        // The free form and pods hold what the user wrote; nulls there are values.
-        if name == "flinkConfiguration" || name == "podTemplate" {
+        // The free form, pods and metadata hold what the user wrote; nulls there are values.
+        if matches!(
+            name.as_str(),
+            "flinkConfiguration" | "podTemplate" | "metadata"
+        ) {
             continue;
         }
         let field = object
@@ -154,36 +177,74 @@ fn with_nulls(mut value: Value, schema: &JSONSchemaProps) -> Value {
     value
 }
 
-static SPEC: LazyLock<JSONSchemaProps> = LazyLock::new(|| schema_of("spec", &[]));
+/// Says whether what a schema accepts is read and kept, in a kind's spec or status.
+macro_rules! kept {
+    ($test:ident, $kind:literal, $spec:ty, $status:ty) => {
+        mod $test {
+            use super::*;
 
-/// What only this operator writes has a form of its own, tried in `statuses.rs`.
-static STATUS: LazyLock<JSONSchemaProps> =
-    LazyLock::new(|| schema_of("status", &["operation", "cluster", "lineage"]));
+            static SPEC: LazyLock<JSONSchemaProps> =
+                LazyLock::new(|| schema_of($kind, "spec", &[]));
 
-/// A condition without its type cannot be stored; elsewhere null is absence.
-static PADDED_STATUS: LazyLock<JSONSchemaProps> =
-    LazyLock::new(|| schema_of("status", &["conditions"]));
+            /// What only this operator writes has a form of its own, tried in `statuses.rs`.
+            static STATUS: LazyLock<JSONSchemaProps> =
+                LazyLock::new(|| schema_of($kind, "status", &["operation", "cluster", "lineage"]));
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+            /// A condition without its type cannot be stored; elsewhere null is absence.
+            static PADDED_STATUS: LazyLock<JSONSchemaProps> =
+                LazyLock::new(|| schema_of($kind, "status", &["conditions"]));
 
-    #[test]
-    fn any_accepted_spec_is_read_and_kept(spec in accepted(&SPEC)) {
-        let read: FlinkDeploymentSpec = serde_json::from_value(spec.clone()).unwrap();
-        prop_assert_eq!(serde_json::to_value(&read).unwrap(), with_defaults(spec.clone()));
+            proptest! {
+                #![proptest_config(ProptestConfig {
+                    cases: 64,
+                    failure_persistence: None,
+                    ..Default::default()
+                })]
 
-        let padded = with_nulls(spec, &SPEC);
-        prop_assert_eq!(serde_json::from_value::<FlinkDeploymentSpec>(padded).unwrap(), read);
-    }
+                #[test]
+                fn any_accepted_spec(spec in accepted(&SPEC)) {
+                    let read: $spec = serde_json::from_value(spec.clone()).unwrap();
+                    let written = serde_json::to_value(&read).unwrap();
+                    prop_assert_eq!(written, with_defaults(spec.clone(), $kind));
 
-    #[test]
-    fn any_accepted_status_is_read_and_kept(
-        status in accepted(&STATUS)
-    ) {
-        let read: FlinkDeploymentStatus = serde_json::from_value(status.clone()).unwrap();
-        prop_assert_eq!(serde_json::to_value(&read).unwrap(), status.clone());
+                    let padded = with_nulls(spec, &SPEC);
+                    prop_assert_eq!(serde_json::from_value::<$spec>(padded).unwrap(), read);
+                }
 
-        let padded = with_nulls(status, &PADDED_STATUS);
-        prop_assert_eq!(serde_json::from_value::<FlinkDeploymentStatus>(padded).unwrap(), read);
-    }
+                #[test]
+                fn any_accepted_status(status in accepted(&STATUS)) {
+                    let read: $status = serde_json::from_value(status.clone()).unwrap();
+                    prop_assert_eq!(serde_json::to_value(&read).unwrap(), status.clone());
+
+                    let padded = with_nulls(status, &PADDED_STATUS);
+                    prop_assert_eq!(serde_json::from_value::<$status>(padded).unwrap(), read);
+                }
+            }
+        }
+    };
 }
+
+kept!(
+    a_deployment_is_read_and_kept,
+    "FlinkDeployment",
+    FlinkDeploymentSpec,
+    FlinkDeploymentStatus
+);
+kept!(
+    a_session_job_is_read_and_kept,
+    "FlinkSessionJob",
+    FlinkSessionJobSpec,
+    FlinkSessionJobStatus
+);
+kept!(
+    a_snapshot_is_read_and_kept,
+    "FlinkStateSnapshot",
+    FlinkStateSnapshotSpec,
+    FlinkStateSnapshotStatus
+);
+kept!(
+    a_blue_green_deployment_is_read_and_kept,
+    "FlinkBlueGreenDeployment",
+    FlinkBlueGreenDeploymentSpec,
+    FlinkBlueGreenDeploymentStatus
+);

@@ -17,6 +17,11 @@ fn deployment() -> &'static CustomResourceDefinition {
     &CRDS[0]
 }
 
+/// The definitions one by one: deployment, session job, state snapshot, blue/green deployment.
+fn kinds() -> &'static [CustomResourceDefinition; 4] {
+    CRDS.as_slice().try_into().unwrap()
+}
+
 fn root(crd: &CustomResourceDefinition) -> &JSONSchemaProps {
     let validation = crd.spec.versions[0].schema.as_ref().unwrap();
     validation.open_api_v3_schema.as_ref().unwrap()
@@ -135,10 +140,36 @@ fn nothing_is_required_but_the_key_of_conditions() {
 
 #[test]
 fn only_the_configuration_is_free() {
-    let crd = deployment();
-    let free = paths_where(crd, |s| s.x_kubernetes_preserve_unknown_fields.is_some());
-    assert_eq!(free, [".spec.flinkConfiguration"]);
-    assert_eq!(at(crd, "spec.flinkConfiguration").type_, None);
+    let free = |crd| paths_where(crd, |s| s.x_kubernetes_preserve_unknown_fields.is_some());
+    let [deployment, session_job, state_snapshot, blue_green] = kinds();
+    assert_eq!(free(deployment), [".spec.flinkConfiguration"]);
+    assert_eq!(free(session_job), [".spec.flinkConfiguration"]);
+    assert_eq!(free(state_snapshot), [""; 0]);
+    assert_eq!(free(blue_green), [".spec.template.spec.flinkConfiguration"]);
+    assert_eq!(at(deployment, "spec.flinkConfiguration").type_, None);
+}
+
+#[test]
+fn a_blue_green_template_is_a_deployment_and_its_metadata_that_of_an_object() {
+    let [deployment, _, _, blue_green] = kinds();
+    let fields = |schema: &JSONSchemaProps| -> Vec<String> {
+        schema
+            .properties
+            .as_ref()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let template = at(blue_green, "spec.template.spec");
+    assert_eq!(fields(template), fields(at(deployment, "spec")));
+    assert_eq!(
+        at(blue_green, "spec.template.spec.podTemplate").properties,
+        at(deployment, "spec.podTemplate").properties
+    );
+    let metadata = at(blue_green, "spec.template.metadata");
+    let of_a_pod = at(deployment, "spec.podTemplate.metadata");
+    assert_eq!(metadata.properties, of_a_pod.properties);
 }
 
 #[test]
@@ -184,97 +215,187 @@ fn pod_templates_are_complete_pods_in_three_places() {
 
 #[test]
 fn every_field_of_ours_is_described() {
-    let crd = deployment();
-    let silent = paths_where(crd, |schema| schema.description.is_none());
-    // Items and values of a described list or map need no words of their own; pod templates have no room.
-    let silent: Vec<_> = silent
-        .iter()
-        .filter(|path| {
-            !path.contains(".podTemplate.") && !path.ends_with("[]") && !path.ends_with("{}")
-        })
-        .collect();
-    assert_eq!(silent, [".status"; 0]);
+    for crd in &*CRDS {
+        let silent = paths_where(crd, |schema| schema.description.is_none());
+        // Items and values of a described list or map need no words of their own; what is Kubernetes' own has
+        // no room.
+        let silent: Vec<_> = silent
+            .iter()
+            .filter(|path| {
+                let is_kubernetes =
+                    path.contains(".podTemplate.") || path.contains(".template.metadata.");
+                !is_kubernetes && !path.ends_with("[]") && !path.ends_with("{}")
+            })
+            .collect();
+        assert_eq!(silent, [".status"; 0], "{}", crd.spec.names.kind);
+    }
 }
 
 #[test]
 fn descriptions_are_single_lines_for_people() {
-    visit("", root(deployment()), &mut |path, schema| {
-        let text = schema.description.as_deref().unwrap_or("Fine.");
-        assert!(
-            !text.contains('\n') && !text.contains("  "),
-            "{path}: {text}"
+    for crd in &*CRDS {
+        visit("", root(crd), &mut |path, schema| {
+            let text = schema.description.as_deref().unwrap_or("Fine.");
+            assert!(
+                !text.contains('\n') && !text.contains("  "),
+                "{path}: {text}"
+            );
+            assert!(text.ends_with('.'), "{path}: {text}");
+        });
+    }
+}
+
+/// What a kind is called, and the columns of its table: those of upstream, and those of `-o wide`.
+struct Table {
+    kind: &'static str,
+    singular: &'static str,
+    short: &'static str,
+    narrow: &'static [(&'static str, &'static str)],
+    wide: &'static [(&'static str, &'static str)],
+}
+
+const READY_REASON: &str = ".status.conditions[?(@.type=='Ready')].reason";
+const AGE: (&str, &str) = ("Age", ".metadata.creationTimestamp");
+
+const TABLES: [Table; 4] = [
+    Table {
+        kind: "FlinkDeployment",
+        singular: "flinkdeployment",
+        short: "flinkdep",
+        narrow: &[
+            ("Job Status", ".status.jobStatus.state"),
+            ("Lifecycle State", ".status.lifecycleState"),
+        ],
+        wide: &[
+            ("Flink Version", ".spec.flinkVersion"),
+            ("Parallelism", ".spec.job.parallelism"),
+            ("Restore Point", ".status.lineage.newest.at"),
+            ("Reason", READY_REASON),
+            AGE,
+        ],
+    },
+    Table {
+        kind: "FlinkSessionJob",
+        singular: "flinksessionjob",
+        short: "sessionjob",
+        narrow: &[
+            ("Job Status", ".status.jobStatus.state"),
+            ("Lifecycle State", ".status.lifecycleState"),
+        ],
+        wide: &[
+            ("Cluster", ".spec.deploymentName"),
+            ("Parallelism", ".spec.job.parallelism"),
+            ("Restore Point", ".status.lineage.newest.at"),
+            ("Reason", READY_REASON),
+            AGE,
+        ],
+    },
+    Table {
+        kind: "FlinkStateSnapshot",
+        singular: "flinkstatesnapshot",
+        short: "flinksnp",
+        narrow: &[
+            ("Path", ".status.path"),
+            ("Result Timestamp", ".status.resultTimestamp"),
+            ("Snapshot State", ".status.state"),
+        ],
+        wide: &[
+            ("Job", ".spec.jobReference.name"),
+            ("Restore Point", ".status.resultTimestamp"),
+            ("Reason", READY_REASON),
+            AGE,
+        ],
+    },
+    Table {
+        kind: "FlinkBlueGreenDeployment",
+        singular: "flinkbluegreendeployment",
+        short: "flinkbgdep",
+        narrow: &[("Job Status", ".status.jobStatus.state")],
+        wide: &[
+            ("Blue Green State", ".status.blueGreenState"),
+            ("Flink Version", ".spec.template.spec.flinkVersion"),
+            ("Parallelism", ".spec.template.spec.job.parallelism"),
+            ("Restore Point", ".status.lineage.newest.at"),
+            ("Reason", READY_REASON),
+            AGE,
+        ],
+    },
+];
+
+#[test]
+fn names_and_columns_are_upstreams_and_wide_ones_are_added() {
+    for (crd, table) in CRDS.iter().zip(TABLES) {
+        let names = &crd.spec.names;
+        let plural = format!("{}s", table.singular);
+        assert_eq!(names.kind, table.kind);
+        assert_eq!(names.plural, plural);
+        assert_eq!(names.singular.as_deref(), Some(table.singular));
+        assert_eq!(names.short_names, Some(vec![table.short.to_owned()]));
+        assert_eq!(
+            crd.metadata.name,
+            Some(format!("{plural}.flink.apache.org"))
         );
-        assert!(text.ends_with('.'), "{path}: {text}");
-    });
+        assert_eq!(crd.spec.scope, "Namespaced");
+
+        let columns = crd.spec.versions[0].additional_printer_columns.as_ref();
+        let columns = columns.unwrap();
+        let of = |priority: i32| -> Vec<_> {
+            let chosen = columns
+                .iter()
+                .filter(|column| column.priority == Some(priority));
+            chosen
+                .map(|column| (column.name.as_str(), column.json_path.as_str()))
+                .collect()
+        };
+        assert_eq!(of(0), table.narrow, "{}", table.kind);
+        assert_eq!(of(1), table.wide, "{}", table.kind);
+        assert_eq!(of(0).len() + of(1).len(), columns.len());
+    }
 }
 
 #[test]
-fn names_columns_and_scale_are_upstreams() {
-    let crd = deployment();
-    let names = &crd.spec.names;
-    assert_eq!(
-        crd.metadata.name.as_deref(),
-        Some("flinkdeployments.flink.apache.org")
-    );
-    assert_eq!(crd.spec.scope, "Namespaced");
-    assert_eq!(
-        (names.kind.as_str(), names.plural.as_str()),
-        ("FlinkDeployment", "flinkdeployments")
-    );
-    assert_eq!(names.singular.as_deref(), Some("flinkdeployment"));
-    assert_eq!(names.short_names, Some(vec!["flinkdep".to_owned()]));
-
-    let [version] = crd.spec.versions.as_slice() else {
-        panic!("one version")
-    };
-    assert_eq!(
-        (version.name.as_str(), version.served, version.storage),
-        ("v1beta1", true, true)
-    );
-    let subresources = version.subresources.as_ref().unwrap();
-    assert!(subresources.status.is_some());
-    let scale = subresources.scale.as_ref().unwrap();
-    assert_eq!(scale.spec_replicas_path, ".spec.taskManager.replicas");
-    assert_eq!(scale.status_replicas_path, ".status.taskManager.replicas");
-    assert_eq!(
-        scale.label_selector_path.as_deref(),
-        Some(".status.taskManager.labelSelector")
-    );
-
-    let columns = version.additional_printer_columns.as_ref().unwrap();
-    let of = |priority: i32| -> Vec<_> {
-        let chosen = columns
-            .iter()
-            .filter(|column| column.priority == Some(priority));
-        chosen
-            .map(|column| (column.name.as_str(), column.json_path.as_str()))
-            .collect()
-    };
-    let narrow = [
-        ("Job Status", ".status.jobStatus.state"),
-        ("Lifecycle State", ".status.lifecycleState"),
-    ];
-    assert_eq!(of(0), narrow);
-    assert_eq!(of(0).len() + of(1).len(), columns.len());
-    let wide: Vec<_> = of(1).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(
-        wide,
-        [
-            "Flink Version",
-            "Parallelism",
-            "Restore Point",
-            "Reason",
-            "Age"
-        ]
-    );
+fn there_is_one_version_with_a_status_and_only_deployments_scale() {
+    for crd in &*CRDS {
+        let [version] = crd.spec.versions.as_slice() else {
+            panic!("one version")
+        };
+        assert_eq!(
+            (version.name.as_str(), version.served, version.storage),
+            ("v1beta1", true, true)
+        );
+        let subresources = version.subresources.as_ref().unwrap();
+        assert!(subresources.status.is_some());
+        let scale = subresources.scale.as_ref().map(|scale| {
+            (
+                scale.spec_replicas_path.as_str(),
+                scale.status_replicas_path.as_str(),
+                scale.label_selector_path.as_deref(),
+            )
+        });
+        let expected = (
+            ".spec.taskManager.replicas",
+            ".status.taskManager.replicas",
+            Some(".status.taskManager.labelSelector"),
+        );
+        let scales = crd.spec.names.kind == "FlinkDeployment";
+        assert_eq!(scale, scales.then_some(expected));
+    }
 }
 
 #[test]
 fn group_and_version_are_said_once_more_as_constants() {
-    use flink_operator_api::{FlinkDeployment, names};
+    use flink_operator_api::{
+        FlinkBlueGreenDeployment, FlinkDeployment, FlinkSessionJob, FlinkStateSnapshot, names,
+    };
     use kube::Resource;
 
-    assert_eq!(FlinkDeployment::group(&()), names::GROUP);
-    assert_eq!(FlinkDeployment::version(&()), names::VERSION);
-    assert_eq!(FlinkDeployment::api_version(&()), names::API_VERSION);
+    fn is_of_the_api<K: Resource<DynamicType = ()>>() {
+        assert_eq!(K::group(&()), names::GROUP);
+        assert_eq!(K::version(&()), names::VERSION);
+        assert_eq!(K::api_version(&()), names::API_VERSION);
+    }
+    is_of_the_api::<FlinkDeployment>();
+    is_of_the_api::<FlinkSessionJob>();
+    is_of_the_api::<FlinkStateSnapshot>();
+    is_of_the_api::<FlinkBlueGreenDeployment>();
 }

@@ -13,28 +13,61 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-pub(crate) use pod::pod;
+pub(crate) use pod::{object_meta, pod};
 
-use crate::{FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus};
+use crate::{
+    FlinkBlueGreenDeployment, FlinkBlueGreenDeploymentSpec, FlinkBlueGreenDeploymentStatus,
+    FlinkDeployment, FlinkDeploymentSpec, FlinkDeploymentStatus, FlinkSessionJob,
+    FlinkSessionJobSpec, FlinkSessionJobStatus, FlinkStateSnapshot, FlinkStateSnapshotSpec,
+    FlinkStateSnapshotStatus,
+};
 
 /// Keywords that the contract does not use at any level.
 const NOT_IN_THE_CONTRACT: [&str; 5] = ["default", "format", "nullable", "required", "title"];
 
-impl JsonSchema for FlinkDeployment {
-    fn inline_schema() -> bool {
-        true
-    }
+/// Gives a kind the schema of its spec and status.
+macro_rules! schema_of {
+    ($kind:ident, $spec:ty, $status:ty, $description:literal) => {
+        impl JsonSchema for $kind {
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        "FlinkDeployment".into()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($kind).into()
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        resource::<FlinkDeploymentSpec, FlinkDeploymentStatus>(
-            "A Flink cluster on Kubernetes: an application cluster with its job, or a session cluster.",
-        )
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                resource::<$spec, $status>($description)
+            }
+        }
+    };
 }
+
+schema_of!(
+    FlinkDeployment,
+    FlinkDeploymentSpec,
+    FlinkDeploymentStatus,
+    "A Flink cluster on Kubernetes: an application cluster with its job, or a session cluster."
+);
+schema_of!(
+    FlinkSessionJob,
+    FlinkSessionJobSpec,
+    FlinkSessionJobStatus,
+    "A Flink job on a session cluster."
+);
+schema_of!(
+    FlinkStateSnapshot,
+    FlinkStateSnapshotSpec,
+    FlinkStateSnapshotStatus,
+    "A savepoint or checkpoint of a Flink job."
+);
+schema_of!(
+    FlinkBlueGreenDeployment,
+    FlinkBlueGreenDeploymentSpec,
+    FlinkBlueGreenDeploymentStatus,
+    "A Flink application whose changes go from a blue cluster to a green one and back."
+);
 
 /// Returns the schema of a custom resource.
 fn resource<Spec: JsonSchema, Status: JsonSchema>(description: &str) -> Schema {

@@ -1,8 +1,9 @@
-//! The schema of a pod template: a complete Pod in which nothing is required.
+//! The schemas of templates: a complete Pod, and metadata, in which nothing is required.
 
 use k8s_openapi::api::core::v1::Pod;
-use schemars::Schema;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::transform::Transform;
+use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use super::{NOT_IN_THE_CONTRACT, WithoutKeywords, inlined};
@@ -19,15 +20,26 @@ const NOT_IN_TEMPLATES: [&str; 4] = [
 
 /// Returns the schema of a Pod in which nothing is required.
 pub(crate) fn pod() -> Schema {
-    let mut schema = inlined::<Pod>();
-    WithoutKeywords(&NOT_IN_THE_CONTRACT).transform(&mut schema);
-    WithoutKeywords(&NOT_IN_TEMPLATES).transform(&mut schema);
+    let mut schema = in_template::<Pod>();
     for field in newer_fields() {
         // Once Kubernetes' own types have the field, theirs counts.
         properties_at(&mut schema, &field.of)
             .entry(field.name)
             .or_insert(field.schema);
     }
+    schema
+}
+
+/// Returns the schema of metadata that is no object's own: that of a template.
+pub(crate) fn object_meta() -> Schema {
+    in_template::<ObjectMeta>()
+}
+
+/// Returns the schema of a type of Kubernetes' own, as it can stand in a template.
+fn in_template<T: JsonSchema>() -> Schema {
+    let mut schema = inlined::<T>();
+    WithoutKeywords(&NOT_IN_THE_CONTRACT).transform(&mut schema);
+    WithoutKeywords(&NOT_IN_TEMPLATES).transform(&mut schema);
     schema
 }
 

@@ -4,17 +4,21 @@
 //! additive. Of all fields absence is kept apart from emptiness: reading and writing a status back
 //! changes nothing.
 
+mod blue_green;
 mod conditions;
 mod job;
 mod lineage;
 mod operation;
 mod reconciliation;
+mod session_job;
+mod state_snapshot;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use blue_green::{BlueGreenState, FlinkBlueGreenDeploymentStatus, UNSET_TIMESTAMP};
 pub use conditions::{Condition, ConditionStatus};
 pub use job::{
     Checkpoint, CheckpointInfo, CheckpointType, FlinkJobState, JobStatus, LAST_STATE_MARKER,
@@ -23,6 +27,8 @@ pub use job::{
 pub use lineage::{Lineage, RestorePoint, RestorePointKind, Segment};
 pub use operation::{Attempt, ClusterIdentity, Operation, OperationKind, Restore, Trigger};
 pub use reconciliation::{ReconciliationState, ReconciliationStatus, ResourceLifecycleState};
+pub use session_job::FlinkSessionJobStatus;
+pub use state_snapshot::{FlinkStateSnapshotStatus, SnapshotState};
 
 use crate::text::text_enum;
 
