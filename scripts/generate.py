@@ -3,6 +3,7 @@
 
 - helm/rbac.yaml -> the rules of the chart -> helm/manifests/rbac.yaml (rendered by helm)
 - the types of crds/ -> helm/flink-kubernetes-operator/crds/
+- the table of options in core/ -> docs/configuration.md
 """
 
 import argparse
@@ -50,7 +51,7 @@ def rendered_rbac() -> str:
 
 
 def crds(check: bool) -> bool:
-    """Has the crate of the API write its CRDs, or compare them; true if the files are as they should be."""
+    """Has the crates write CRDs and the page about options, or compare them; true if the files are as they should be."""
     command = ["cargo", "test", "--quiet", "--locked", "--workspace", "--test", "generated"]
     env = dict(os.environ)
     env.pop("UPDATE", None)

@@ -16,6 +16,7 @@ pub mod number;
 mod option;
 pub mod options;
 mod redact;
+pub mod reference;
 mod settings;
 pub mod text;
 mod value;
