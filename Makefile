@@ -41,7 +41,7 @@ lint: ## Check form: rustfmt, clippy, docs, licences, generated files, file leng
 	@$(PYTHON) scripts/lint.py --only "$(ONLY)"
 
 .PHONY: generate
-generate: ## Write all generated files anew (CRDs, RBAC)
+generate: ## Write all generated files anew (CRDs, RBAC, the page about options)
 	@scripts/prerequisites.sh build
 	@$(PYTHON) scripts/generate.py
 
@@ -49,6 +49,7 @@ generate: ## Write all generated files anew (CRDs, RBAC)
 bench: export FLINK_OPERATOR_BENCH_RESOURCES = $(or $(N),1000)
 bench: ## Measure with N=1000 resources on the real API server, beside the targets
 	@scripts/prerequisites.sh bench
+	@$(call build,flink-sandbox)
 	@cargo test --release --locked -p flink-operator --test load -- --nocapture --test-threads=1
 
 .PHONY: sandbox-up

@@ -28,8 +28,6 @@ NEEDS_PODS = {"e2e"}
 # What the layers on the real control plane and the real Flink need; the first run builds and downloads it.
 TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]
 FLINK_VERSIONS = ["1.20", "2.3"]
-# Not in the gate yet: it takes longer than the gate may, or is not complete. `make test-full` runs it.
-FULL_ONLY = {"simulation"}
 # Runs by `make bench` and in full length, not in the gate.
 BY_HAND = {"load": ("thousands of resources on the real API server", 60)}
 
@@ -81,8 +79,6 @@ def steps(scope: str) -> List[Step]:
         plan.append(Step("sandbox", "the sandbox itself: starts, runs pods, leaves nothing behind",
                          [with_pods([*cargo, *(f"--test={name}" for name in sandbox)])], 30, runs_tests=True, env=env))
     plan += [layer(name) for name in LAYERS if name in NEEDS_TOOLS]
-    if scope == "gate":
-        plan = [step for step in plan if step.name not in FULL_ONLY]
     if scope == "full":
         for name, (what, minutes) in BY_HAND.items():
             if name in root:

@@ -118,6 +118,8 @@ impl Pace {
             self.count(now);
         }
         let (trouble, next) = match (&report.end, self.trouble) {
+            // What was refused has been taken back or given up: that it will be taken next time is not known.
+            (End::Stored, trouble @ Trouble::Failing(_)) => (trouble, planned(report)),
             (End::Quiet | End::Stored | End::Acted | End::NotLeader | End::Unreadable(_), _) => {
                 (Trouble::None, planned(report))
             }
@@ -313,6 +315,22 @@ mod tests {
     }
 
     #[test]
+    fn giving_a_try_up_does_not_begin_the_pauses_anew() {
+        let mut pace = pace(15);
+        for _ in 0..4 {
+            pace.after(&failure(), secs(0));
+            pace.after(&report(End::Stored), secs(0));
+        }
+        assert!(pace.is_backing_off());
+        assert_eq!(
+            pace.after(&failure(), secs(0)).after,
+            Some(Duration::from_millis(16_875))
+        );
+        pace.after(&report(End::Acted), secs(0));
+        assert_eq!(pace.failures(), 0, "what is done is done");
+    }
+
+    #[test]
     fn after_all_tries_it_is_looked_at_now_and_then() {
         let mut pace = pace(1);
         assert_eq!(
@@ -396,7 +414,7 @@ mod tests {
         ] {
             pace.after(&report(end.clone()), secs(0));
             assert!(pace.is_backing_off(), "{end:?}");
-            pace.after(&report(End::Stored), secs(0));
+            pace.after(&report(End::Quiet), secs(0));
             assert!(!pace.is_backing_off(), "after {end:?} and a good pass");
         }
         pace.after(&report(End::Undecided), secs(0));

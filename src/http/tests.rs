@@ -152,7 +152,7 @@ async fn browsers_get_a_table_in_which_nothing_of_a_user_is_markup() {
         actor.waiting = Some(Waiting {
             reason: "Unschedulable".to_owned(),
             message: "<script>alert('x')</script> & more".to_owned(),
-            since: Timestamp::now() - Duration::from_secs(180),
+            since: Timestamp::now() - Duration::from_secs(190),
         });
         actor.last_pass = Some(LastPass {
             ended: Timestamp::UNIX_EPOCH,

@@ -14,7 +14,12 @@ const LEASE: [(&str, &str); 2] = [
     ("leader-election.lease-name", "lease"),
 ];
 
-const DEFINITION: &str = "flinkdeployments.flink.apache.org";
+const DEFINITIONS: [&str; 4] = [
+    "flinkdeployments.flink.apache.org",
+    "flinksessionjobs.flink.apache.org",
+    "flinkstatesnapshots.flink.apache.org",
+    "flinkbluegreendeployments.flink.apache.org",
+];
 
 fn example() -> Value {
     let text = include_str!("../../examples/basic.yaml");
@@ -161,17 +166,16 @@ async fn what_keeps_it_from_starting_is_said() {
 
 /// Does what the real API server does a moment after a definition was created.
 async fn establish(api: ApiServer) {
-    while api
-        .get("CustomResourceDefinition", "", DEFINITION)
-        .is_none()
-    {
-        sleep(LOOK).await;
+    for name in DEFINITIONS {
+        while api.get("CustomResourceDefinition", "", name).is_none() {
+            sleep(LOOK).await;
+        }
+        let established = json!([{ "type": "Established", "status": "True" }]);
+        api.update("CustomResourceDefinition", "", name, |crd| {
+            crd["status"]["conditions"] = established.clone();
+        })
+        .unwrap();
     }
-    let established = json!([{ "type": "Established", "status": "True" }]);
-    api.update("CustomResourceDefinition", "", DEFINITION, |crd| {
-        crd["status"]["conditions"] = established.clone();
-    })
-    .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,16 +193,26 @@ async fn definitions_are_created_then_left_alone_then_upgraded() {
         assert_eq!(output.status.code(), Some(0), "{error}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let name = DEFINITION;
-    assert_eq!(apply().await, format!("{name} created\n"));
-    assert_eq!(apply().await, format!("{name} unchanged\n"));
+    let told = |of: fn(&str) -> &'static str| {
+        let lines = DEFINITIONS.map(|name| format!("{name} {}\n", of(name)));
+        lines.concat()
+    };
+    assert_eq!(apply().await, told(|_| "created"));
+    assert_eq!(apply().await, told(|_| "unchanged"));
     served
         .world
         .api
-        .update("CustomResourceDefinition", "", name, |crd| {
+        .update("CustomResourceDefinition", "", DEFINITIONS[1], |crd| {
             crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] =
                 json!({ "type": "object" });
         })
         .unwrap();
-    assert_eq!(apply().await, format!("{name} upgraded\n"));
+    let one = |name: &str| {
+        if name == DEFINITIONS[1] {
+            "upgraded"
+        } else {
+            "unchanged"
+        }
+    };
+    assert_eq!(apply().await, told(one));
 }

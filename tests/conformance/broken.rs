@@ -16,18 +16,11 @@ struct Fault {
     says: &'static [&'static str],
 }
 
-const LONG_NAME: &str = "a-name-that-is-fine-for-kubernetes-but-too-long-for-flinks-own";
-
 const FAULTS: &[Fault] = &[
     Fault {
         name: "negative-memory",
         change: |object| object["spec"]["jobManager"]["resource"]["memory"] = json!("-1m"),
         says: &["JobManager", "-1m"],
-    },
-    Fault {
-        name: LONG_NAME,
-        change: |_| {},
-        says: &["name", "no more than 45 characters"],
     },
     Fault {
         name: "forbidden-key",
@@ -37,9 +30,9 @@ const FAULTS: &[Fault] = &[
         says: &["kubernetes.namespace"],
     },
     Fault {
-        name: "no-parallelism",
-        change: |object| object["spec"]["job"]["parallelism"] = json!(0),
-        says: &["parallelism"],
+        name: "too-little-memory",
+        change: |object| object["spec"]["taskManager"]["resource"]["memory"] = json!("64m"),
+        says: &["taskmanager.memory.process.size", "64 mb"],
     },
     Fault {
         name: "refused-template",

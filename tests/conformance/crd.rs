@@ -205,7 +205,7 @@ async fn a_broken_object_is_refused_with_the_name_of_its_field() {
             );
         }
         assert!(
-            reply.message().len() < 1200,
+            reply.message().len() < 2400,
             "{}: a message for people: {}",
             broken.what,
             reply.message()

@@ -10,6 +10,7 @@ mod broken;
 mod crd;
 mod life;
 mod quiet;
+mod rules;
 mod script;
 mod stage;
 mod upstream;

@@ -28,12 +28,16 @@ use crate::{process, raw};
 pub(crate) const CREATORS: usize = 64;
 /// In how many namespaces.
 pub(crate) const NAMESPACES: usize = 10;
+/// How their names begin.
+const PREFIX: &str = "bench";
 /// How often a job at rest is looked at.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
 
 /// What was measured.
 pub(crate) struct Figures {
     pub(crate) resources: usize,
+    /// Load averages of the machine before anything began: what else goes on there.
+    pub(crate) load: String,
     /// From the start of the process until it was ready: with none, with all.
     pub(crate) ready: [Duration; 2],
     /// In RAM: with none, when all were STABLE, at rest, and at most.
@@ -46,10 +50,48 @@ pub(crate) struct Figures {
     pub(crate) stable: Vec<Duration>,
     /// Until all were STABLE.
     pub(crate) cpu: Duration,
-    /// Until all were STABLE, by verb and resource; without watches.
+    /// What it competed with for processors, for the raw requests and until all were STABLE.
+    pub(crate) others: [Others; 2],
+    /// Until all were STABLE and told, by verb and resource; without watches.
     pub(crate) requests: BTreeMap<(String, String), usize>,
     pub(crate) rest: Rest,
     pub(crate) restart: Restart,
+}
+
+/// What a phase took, and what other processes did meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Others {
+    pub(crate) took: Duration,
+    /// Processor time of the API server and its store.
+    pub(crate) server: Duration,
+    /// Processor time of this process: users, nodes and JobManagers.
+    pub(crate) harness: Duration,
+}
+
+impl Others {
+    fn begin(servers: &[i32]) -> (Instant, Self) {
+        let (server, harness) = (servers.iter().copied().map(process::cpu).sum(), own_cpu());
+        let took = Duration::ZERO;
+        let begun = Self {
+            took,
+            server,
+            harness,
+        };
+        (Instant::now(), begun)
+    }
+
+    fn end(servers: &[i32], (began, before): (Instant, Self)) -> Self {
+        let (_, now) = Self::begin(servers);
+        Self {
+            took: began.elapsed(),
+            server: now.server - before.server,
+            harness: now.harness - before.harness,
+        }
+    }
+}
+
+fn own_cpu() -> Duration {
+    process::cpu(i32::try_from(std::process::id()).unwrap())
 }
 
 /// All at rest.
@@ -86,11 +128,12 @@ type Stable = Arc<Mutex<HashMap<String, Instant>>>;
 
 /// Runs everything.
 pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
+    let load = process::load();
     let plane = Plane::bare(&[]).await;
     plane.install(CRD.as_ref()).await;
     let home = Space::new(&plane, "operator").await;
     accounts::install(&home).await;
-    let spaces = namespaces(&home.client, "bench").await;
+    let spaces = namespaces(&home.client, PREFIX).await;
     stop_controllers(&plane);
     let player = Player::start(&home.client).await;
     let stable = Stable::default();
@@ -99,7 +142,9 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
         &home.client,
         "/apis/flink.apache.org/v1beta1/flinkdeployments",
         move |resource: Resource| {
-            if resource.status.lifecycle_state == "STABLE" {
+            // The raw requests write such states, too.
+            let ours = resource.metadata.namespace.starts_with(PREFIX);
+            if ours && resource.status.lifecycle_state == "STABLE" {
                 let mut stable = seen.lock().unwrap();
                 stable
                     .entry(resource.metadata.key())
@@ -129,7 +174,11 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     operator.stop().await;
 
     eprintln!("the raw requests …");
+    let servers = ["kube-apiserver", "etcd"].map(|name| server(&plane, name).pid());
+    let begun = Others::begin(&servers);
     let raw = raw::run(&home.client, &spaces[0], resources).await;
+    let others_raw = Others::end(&servers, begun);
+    raw::remove(&home.client).await;
 
     eprintln!("{resources} at once …");
     let operator = Operator::start(&plane, &home, &settings).await;
@@ -137,18 +186,16 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     quiet(&plane, &user).await;
     let pid = operator.pid();
     let (idle, cpu_before, since) = (process::memory(pid), process::cpu(pid), Timestamp::now());
+    let begun = Others::begin(&servers);
     let created = create_all(&home.client, &spaces, resources).await;
     until(&stable, resources + 1).await;
-    let (cpu, memory_stable, end) = (
-        process::cpu(pid) - cpu_before,
-        process::memory(pid),
-        Timestamp::now(),
-    );
-    let mut asked = requests(&plane, &user);
-    asked.retain(|asked| asked.at >= since && asked.at <= end);
+    let others = [others_raw, Others::end(&servers, begun)];
+    let (cpu, memory_stable) = (process::cpu(pid) - cpu_before, process::memory(pid));
 
     eprintln!("at rest …");
     quiet(&plane, &user).await;
+    let mut asked = requests(&plane, &user);
+    asked.retain(|asked| asked.at >= since);
     let rest = at_rest(&plane, &user, &player, pid, rest).await;
     let (memory_rest, peak) = (process::memory(pid), process::peak(pid));
     operator.stop().await;
@@ -185,6 +232,7 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     };
     Figures {
         resources,
+        load,
         ready: [ready_empty, ready_full],
         memory: [idle, memory_stable, memory_rest, peak],
         alone,
@@ -192,6 +240,7 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
         deployment: durations(&deployed),
         stable: durations(&stable),
         cpu,
+        others,
         requests: count(asked),
         rest,
         restart,
@@ -231,15 +280,15 @@ pub(crate) async fn namespaces(client: &Client, prefix: &str) -> Vec<String> {
 
 /// Halts the controllers, whose part the player takes.
 fn stop_controllers(plane: &Plane) {
-    let record = plane
-        .sandbox()
-        .instance()
-        .directory()
-        .join("processes/kube-controller-manager");
-    Process::read(&record)
-        .unwrap()
+    server(plane, "kube-controller-manager")
         .signal(Signal::SIGSTOP)
         .unwrap();
+}
+
+/// Finds a process of the control plane.
+fn server(plane: &Plane, name: &str) -> Process {
+    let directory = plane.sandbox().instance().directory();
+    Process::read(&directory.join("processes").join(name)).unwrap()
 }
 
 async fn create(client: &Client, namespace: &str, name: &str) -> Instant {

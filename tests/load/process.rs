@@ -32,6 +32,12 @@ pub(crate) fn peak(pid: i32) -> f64 {
     field(pid, "VmHWM:")
 }
 
+/// Returns the load averages of the machine over 1, 5 and 15 minutes.
+pub(crate) fn load() -> String {
+    let all = fs::read_to_string("/proc/loadavg").unwrap();
+    all.split(' ').take(3).collect::<Vec<_>>().join(", ")
+}
+
 fn field(pid: i32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status

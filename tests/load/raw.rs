@@ -10,9 +10,9 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::bench::{CREATORS, namespaces, sorted};
+use crate::bench::{CREATORS, NAMESPACES, namespaces, sorted};
 use crate::stage::audit::Asked;
-use crate::stage::space::{application, send};
+use crate::stage::space::{application, eventually, send};
 
 /// What the operator asks from the sight of a resource to its Deployment; reads are one round, and then the
 /// configuration that the list did not have.
@@ -27,6 +27,9 @@ const REQUESTS: [(&str, &str); 9] = [
     ("update", "flinkdeployments/status"),
     ("create", "deployments"),
 ];
+
+/// How the names of the namespaces begin.
+const PREFIX: &str = "raw";
 
 /// Checks that these are the requests which the operator has sent for one resource.
 pub(crate) fn compare(asked: &[Asked]) {
@@ -59,7 +62,7 @@ pub(crate) fn compare(asked: &[Asked]) {
 ///
 /// `model` is a namespace with a resource `alone` that the operator has brought up.
 pub(crate) async fn run(client: &Client, model: &str, resources: usize) -> Vec<Duration> {
-    let spaces = Arc::new(namespaces(client, "raw").await);
+    let spaces = Arc::new(namespaces(client, PREFIX).await);
     let path = format!("/apis/flink.apache.org/v1beta1/namespaces/{model}/flinkdeployments/alone");
     let status = send(client, Method::GET, &path, None).await.ok()["status"].take();
     let path = format!("/apis/apps/v1/namespaces/{model}/deployments/alone");
@@ -101,19 +104,40 @@ pub(crate) async fn run(client: &Client, model: &str, resources: usize) -> Vec<D
             }
         });
     }
-    let took = sorted(creators.join_all().await.into_iter().flatten());
-    for space in spaces.iter() {
-        for path in [
-            format!("/apis/flink.apache.org/v1beta1/namespaces/{space}/flinkdeployments"),
-            format!("/apis/apps/v1/namespaces/{space}/deployments"),
-        ] {
-            let options = json!({ "propagationPolicy": "Background" });
-            send(client, Method::DELETE, &path, Some(&options))
-                .await
-                .ok();
-        }
+    sorted(creators.join_all().await.into_iter().flatten())
+}
+
+/// Leaves nothing for the operator to watch.
+pub(crate) async fn remove(client: &Client) {
+    for number in 0..NAMESPACES {
+        empty(client, &format!("{PREFIX}-{number}")).await;
     }
-    took
+}
+
+async fn empty(client: &Client, space: &str) {
+    let all = |api: &str, plural: &str| format!("/{api}/namespaces/{space}/{plural}");
+    let deployments = all("apis/apps/v1", "deployments");
+    let pods = all("api/v1", "pods");
+    let count = async |path: &str| {
+        let list = send(client, Method::GET, path, None).await.ok();
+        list["items"].as_array().map_or(0, Vec::len)
+    };
+    eventually("each Deployment has its pod", async || {
+        let (deployments, pods) = (count(&deployments).await, count(&pods).await);
+        if pods == deployments {
+            Ok(())
+        } else {
+            Err(format!("{pods} pods of {deployments}"))
+        }
+    })
+    .await;
+    let resources = all("apis/flink.apache.org/v1beta1", "flinkdeployments");
+    for path in [resources, deployments, pods] {
+        let options = json!({ "propagationPolicy": "Background", "gracePeriodSeconds": 0 });
+        send(client, Method::DELETE, &path, Some(&options))
+            .await
+            .ok();
+    }
 }
 
 async fn requests(

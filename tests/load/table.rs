@@ -31,6 +31,11 @@ pub(crate) fn of(figures: &Figures) -> String {
         "20 / – / 60 / – MiB",
         format!("{idle:.1} / {stable:.1} / {rest:.1} / {peak:.1} MiB"),
     );
+    row(
+        "… of which per resource, at rest",
+        "40 KiB",
+        format!("{:.1} KiB", (rest - idle) * 1024.0 / n as f64),
+    );
     let [deployment, alone] = figures.alone;
     row(
         "one alone: create → Deployment / → STABLE",
@@ -57,6 +62,18 @@ pub(crate) fn of(figures: &Figures) -> String {
         "p99 15 s",
         quantiles(&figures.stable),
     );
+    for (what, others) in ["raw requests", "all STABLE"].iter().zip(figures.others) {
+        row(
+            &format!("{what}: took / CPU of API server and etcd / of the harness"),
+            "–",
+            format!(
+                "{} / {} / {}",
+                seconds(others.took),
+                seconds(others.server),
+                seconds(others.harness)
+            ),
+        );
+    }
     row(
         "CPU until STABLE, in all / per resource",
         "8 ms per resource",
@@ -75,7 +92,7 @@ pub(crate) fn of(figures: &Figures) -> String {
         .map(|(_, count)| count)
         .sum();
     row(
-        "API requests per resource until STABLE",
+        "API requests per resource until STABLE, and told in events",
         "18, 13 of them writes",
         format!("{:.1}, {:.1} of them writes", each(all), each(written)),
     );
@@ -123,6 +140,12 @@ pub(crate) fn of(figures: &Figures) -> String {
             seconds(figures.restart.cpu)
         ),
     );
+    writeln!(
+        table,
+        "\nLoad averages of the machine before the run: {}.",
+        figures.load
+    )
+    .unwrap();
     table
 }
 

@@ -295,12 +295,13 @@ async fn a_third_of_very_many_job_managers_may_hang_and_nobody_else_notices() {
     );
     let most = writes.values().max();
     assert!(most <= Some(&12), "{most:?}");
-    let grown = (memory() - before) * 1024 / herd.size;
+    let grown = memory().saturating_sub(before) * 1024 / herd.size;
     println!(
         "{} resources: looked at within {looked:?}; edits {first:?}, {edits:?}; {grown} KiB each with their test",
         herd.size
     );
-    assert!(grown < 128, "{grown} KiB each");
+    // Few are lost among what other tests of this process take meanwhile.
+    assert!(grown < 128 || herd.size < 10_000, "{grown} KiB each");
 
     // Whoever waits for a JobManager that hangs does not hold up the end.
     let Herd {

@@ -21,9 +21,8 @@ use super::space::eventually;
 /// The project's directory.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The CRD as the chart ships it.
-pub(crate) const CRD: &str =
-    "helm/flink-kubernetes-operator/crds/flinkdeployments.flink.apache.org-v1.yml";
+/// The CRDs as the chart ships them.
+pub(crate) const CRD: &str = "helm/flink-kubernetes-operator/crds";
 
 /// Returns the program under test.
 pub(crate) fn operator_program() -> &'static str {

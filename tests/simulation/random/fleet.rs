@@ -45,7 +45,7 @@ impl Wish {
     /// Gives the resource as users write it.
     pub fn resource(&self) -> Value {
         let mut resource = match self.nature {
-            Nature::Plain => play::application(),
+            Nature::Plain => lasting(play::application()),
             Nature::Available | Nature::Stateful => play::highly_available(),
         };
         resource["metadata"]["name"] = json!(self.name);
@@ -63,6 +63,12 @@ impl Wish {
             .update("FlinkDeployment", NAMESPACE, self.name, edit)
             .is_ok()
     }
+}
+
+/// Without checkpoints, Flink ends a job whose TaskManager is lost unless it is told to start it again.
+fn lasting(mut resource: Value) -> Value {
+    resource["spec"]["flinkConfiguration"]["restart-strategy.type"] = json!("fixed-delay");
+    resource
 }
 
 /// The operators of an episode; each new one has a name and a line of its own.

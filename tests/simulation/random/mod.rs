@@ -53,6 +53,8 @@ pub fn run() {
     let mut failed = Vec::new();
     while began.elapsed() < limit {
         episodes += 1;
+        // So that the last one is known if anything panics.
+        println!("random/{seed}/{episodes}");
         let outcome = play(&seed, episodes);
         deeds += outcome.deeds.len();
         if !outcome.complaints.is_empty() {

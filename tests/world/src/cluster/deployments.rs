@@ -64,6 +64,9 @@ impl State {
                 });
             }
             self.scale(deployment, &uid, &hash, &pods, kube, now);
+        } else if let Some(desk) = self.desks.get_mut(&uid) {
+            // One that ends gets no pods any more, also when one was due.
+            desk.create_at = None;
         }
         self.write_status(deployment, &uid, &hash, &pods, kube, now);
     }
