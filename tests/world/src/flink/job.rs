@@ -90,6 +90,16 @@ pub enum Tasks {
     Ended,
 }
 
+impl Tasks {
+    /// Tells whether they are with TaskManagers, and are lost with them.
+    pub const fn sent(self) -> bool {
+        match self {
+            Self::Deploying | Self::Running => true,
+            Self::None | Self::Scheduled | Self::Ended => false,
+        }
+    }
+}
+
 /// What an asynchronous operation was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

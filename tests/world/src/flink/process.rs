@@ -220,7 +220,7 @@ impl JobManager {
     /// Lets everything happen that is due.
     pub fn advance(&mut self, ground: &mut Ground<'_>) {
         if self.frozen {
-            self.notice_lost_tasks(ground);
+            self.lose_tasks(ground);
             return;
         }
         while self.phase != Phase::Ended {

@@ -13,6 +13,9 @@ use super::program::Program;
 const IDLE_WORKERS: SignedDuration = SignedDuration::from_secs(30);
 /// A requested TaskManager that never shows up is requested again after this time.
 const REQUEST_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// What is said when the TaskManagers of a job are lost.
+pub(super) const LOST: &str =
+    "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager is no longer reachable.";
 /// A crash this soon after a job's end leaves an empty result file.
 const TORN: SignedDuration = SignedDuration::from_millis(100);
 
@@ -198,7 +201,7 @@ impl JobManager {
                     needed += wanted;
                 }
                 Tasks::Deploying | Tasks::Running if ready < wanted => {
-                    self.fail_task(index, "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager is no longer reachable.", ground);
+                    self.fail_task(index, LOST, ground);
                     needed += wanted;
                 }
                 Tasks::Scheduled | Tasks::Deploying | Tasks::Running => needed += wanted,
@@ -233,16 +236,6 @@ impl JobManager {
             self.requested.insert(name.clone(), ground.now);
             ground.demands.push(Demand::StartWorker(name));
             self.schedule(ground.now + REQUEST_AGAIN, Event::Look);
-        }
-    }
-
-    /// Ends the runs of a stopped process once nothing is left to work for it.
-    pub(super) fn notice_lost_tasks(&mut self, ground: &mut Ground<'_>) {
-        if ground.workers.iter().any(|worker| worker.running.is_some()) {
-            return;
-        }
-        for index in 0..self.jobs.len() {
-            self.end_run(index, End::Killed, ground);
         }
     }
 

@@ -40,8 +40,7 @@ impl JobManager {
 
     pub(super) fn checkpoint_done(&mut self, index: usize, id: u64, ground: &mut Ground<'_>) {
         let now = ground.now;
-        // Without a run (it was killed, or its tasks start again) there is nobody to acknowledge it.
-        if self.jobs[index].run.is_none() || !self.jobs[index].coordinator.in_progress(id) {
+        if !self.jobs[index].coordinator.in_progress(id) {
             return;
         }
         let path = self.checkpoint_path(&self.jobs[index].graph.job, id);
