@@ -58,10 +58,13 @@ pub fn run() {
         let outcome = play(&seed, episodes);
         deeds += outcome.deeds.len();
         if !outcome.complaints.is_empty() {
-            failed.push(format!(
+            let failure = format!(
                 "random/{seed}/{episodes}: {}",
                 outcome.complaints.join("; ")
-            ));
+            );
+            // At once: a long run may be ended from outside.
+            println!("{failure}");
+            failed.push(failure);
         }
     }
     println!(
