@@ -1,5 +1,7 @@
 //! The committed page about options is the one that their table generates.
 
+#![allow(clippy::disallowed_methods)] // a test may read and write files; the crate itself does not
+
 use std::path::PathBuf;
 
 /// Set to write the file instead of comparing it.

@@ -107,17 +107,7 @@ async fn on(plane: &Plane, space: &Space, node: &Node, version: &str) {
 
     // Deleting works.
     for name in ["garbled", "new", "running"] {
-        space.delete(name).await;
-        space.until_gone(name).await;
-        eventually("nothing is left", async || {
-            let parts = space.parts(name).await;
-            if parts.is_empty() {
-                Ok(())
-            } else {
-                Err(parts.join(", "))
-            }
-        })
-        .await;
+        delete_all_of(space, name).await;
     }
     let asked = audit::asked_by(plane, &user).split_off(asked_before);
     let created: Vec<_> = asked
@@ -146,6 +136,21 @@ async fn on(plane: &Plane, space: &Space, node: &Node, version: &str) {
     space.delete("cured").await;
     space.until_gone("cured").await;
     operator.stop().await;
+}
+
+/// Deletes a resource and waits until nothing of its cluster is left.
+async fn delete_all_of(space: &Space, name: &str) {
+    space.delete(name).await;
+    space.until_gone(name).await;
+    eventually("nothing is left", async || {
+        let parts = space.parts(name).await;
+        if parts.is_empty() {
+            Ok(())
+        } else {
+            Err(parts.join(", "))
+        }
+    })
+    .await;
 }
 
 /// Waits for the event that says what is wrong and what to do.

@@ -40,19 +40,7 @@ async fn watches_that_end_are_begun_again_and_nothing_is_missed() {
 
     // A change of the CRD makes the server end the watches of its kind.
     let before = watches(&plane, &user);
-    let column = json!([{ "op": "add", "path": "/spec/versions/0/additionalPrinterColumns/-",
-        "value": { "name": "Image", "type": "string", "jsonPath": ".spec.image" } }]);
-    let printed = plane
-        .kubectl(&[
-            "patch",
-            "crd",
-            "flinkdeployments.flink.apache.org",
-            "--type=json",
-            "-p",
-            &column.to_string(),
-        ])
-        .await;
-    assert!(printed.ok, "{}", printed.err);
+    change_crd(&plane).await;
     eventually("a new watch", async || {
         if watches(&plane, &user) > before {
             Ok(())
@@ -126,6 +114,23 @@ async fn watches_that_end_are_begun_again_and_nothing_is_missed() {
     assert_eq!(node.running().len(), 2);
     operator.stop().await;
     plane.down().await;
+}
+
+/// Adds a column to the CRD.
+async fn change_crd(plane: &Plane) {
+    let column = json!([{ "op": "add", "path": "/spec/versions/0/additionalPrinterColumns/-",
+        "value": { "name": "Image", "type": "string", "jsonPath": ".spec.image" } }]);
+    let printed = plane
+        .kubectl(&[
+            "patch",
+            "crd",
+            "flinkdeployments.flink.apache.org",
+            "--type=json",
+            "-p",
+            &column.to_string(),
+        ])
+        .await;
+    assert!(printed.ok, "{}", printed.err);
 }
 
 /// Edits a job, which the operator can only learn by a watch.

@@ -12,7 +12,7 @@ use kube::Client;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::follow::{Meta, follow};
@@ -84,8 +84,8 @@ impl Others {
         let (_, now) = Self::begin(servers);
         Self {
             took: began.elapsed(),
-            server: now.server - before.server,
-            harness: now.harness - before.harness,
+            server: now.server.saturating_sub(before.server),
+            harness: now.harness.saturating_sub(before.harness),
         }
     }
 }
@@ -136,23 +136,7 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     let spaces = namespaces(&home.client, PREFIX).await;
     stop_controllers(&plane);
     let player = Player::start(&home.client).await;
-    let stable = Stable::default();
-    let seen = Arc::clone(&stable);
-    let watch = follow(
-        &home.client,
-        "/apis/flink.apache.org/v1beta1/flinkdeployments",
-        move |resource: Resource| {
-            // The raw requests write such states, too.
-            let ours = resource.metadata.namespace.starts_with(PREFIX);
-            if ours && resource.status.lifecycle_state == "STABLE" {
-                let mut stable = seen.lock().unwrap();
-                stable
-                    .entry(resource.metadata.key())
-                    .or_insert_with(Instant::now);
-            }
-        },
-    )
-    .await;
+    let (stable, watch) = watch_for_stable(&home.client).await;
     let settings = Settings {
         options: vec![("reconcile.interval", format!("{} s", INTERVAL.as_secs()))],
         everywhere: true,
@@ -175,9 +159,9 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
 
     eprintln!("the raw requests …");
     let servers = ["kube-apiserver", "etcd"].map(|name| server(&plane, name).pid());
-    let begun = Others::begin(&servers);
+    let before = Others::begin(&servers);
     let raw = raw::run(&home.client, &spaces[0], resources).await;
-    let others_raw = Others::end(&servers, begun);
+    let others_raw = Others::end(&servers, before);
     raw::remove(&home.client).await;
 
     eprintln!("{resources} at once …");
@@ -186,11 +170,14 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     quiet(&plane, &user).await;
     let pid = operator.pid();
     let (idle, cpu_before, since) = (process::memory(pid), process::cpu(pid), Timestamp::now());
-    let begun = Others::begin(&servers);
+    let before = Others::begin(&servers);
     let created = create_all(&home.client, &spaces, resources).await;
     until(&stable, resources + 1).await;
-    let others = [others_raw, Others::end(&servers, begun)];
-    let (cpu, memory_stable) = (process::cpu(pid) - cpu_before, process::memory(pid));
+    let others = [others_raw, Others::end(&servers, before)];
+    let (cpu, memory_stable) = (
+        process::cpu(pid).saturating_sub(cpu_before),
+        process::memory(pid),
+    );
 
     eprintln!("at rest …");
     quiet(&plane, &user).await;
@@ -204,18 +191,7 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
     let calls = player.calls();
     let started = Instant::now();
     let operator = Operator::start(&plane, &home, &settings).await;
-    while player.asked_since(&calls) < resources + 1 {
-        sleep(Duration::from_millis(10)).await;
-        assert!(
-            started.elapsed() < Duration::from_secs(120),
-            "{} of {resources} looked at",
-            player.asked_since(&calls)
-        );
-    }
-    let restart = Restart {
-        observed: started.elapsed(),
-        cpu: process::cpu(operator.pid()),
-    };
+    let restart = all_looked_at(&player, &calls, resources + 1, started, operator.pid()).await;
     let ready_full = operator.ready_after;
     operator.stop().await;
     watch.abort();
@@ -244,6 +220,47 @@ pub(crate) async fn run(resources: usize, rest: Duration) -> Figures {
         requests: count(asked),
         rest,
         restart,
+    }
+}
+
+/// Notes from now on when each resource is STABLE first.
+async fn watch_for_stable(client: &Client) -> (Stable, JoinHandle<()>) {
+    let stable = Stable::default();
+    let seen = Arc::clone(&stable);
+    let path = "/apis/flink.apache.org/v1beta1/flinkdeployments";
+    let watch = follow(client, path, move |resource: Resource| {
+        // The raw requests write such states, too.
+        let ours = resource.metadata.namespace.starts_with(PREFIX);
+        if ours && resource.status.lifecycle_state == "STABLE" {
+            let mut stable = seen.lock().unwrap();
+            stable
+                .entry(resource.metadata.key())
+                .or_insert_with(Instant::now);
+        }
+    })
+    .await;
+    (stable, watch)
+}
+
+/// Waits until a new process has asked all JobManagers.
+async fn all_looked_at(
+    player: &Player,
+    before: &HashMap<String, u64>,
+    jobs: usize,
+    started: Instant,
+    pid: i32,
+) -> Restart {
+    while player.asked_since(before) < jobs {
+        sleep(Duration::from_millis(10)).await;
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "{} of {jobs} looked at",
+            player.asked_since(before)
+        );
+    }
+    Restart {
+        observed: started.elapsed(),
+        cpu: process::cpu(pid),
     }
 }
 
@@ -368,7 +385,7 @@ async fn at_rest(plane: &Plane, user: &str, player: &Player, pid: i32, window: D
     let (calls_after, connections_after) = player.counts().now();
     Rest {
         window,
-        cpu: process::cpu(pid) - cpu,
+        cpu: process::cpu(pid).saturating_sub(cpu),
         requests: requests(plane, user).len() - before,
         calls: calls_after - calls,
         connections: connections_after - connections,

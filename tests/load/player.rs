@@ -73,7 +73,7 @@ impl Player {
         let deployments = follow(client, &path, seen).await;
         let path = format!("/api/v1/configmaps?{LABELS}");
         let maps = follow(client, &path, move |map: ConfigMap| {
-            configured.configured(&map)
+            configured.configured(&map);
         })
         .await;
         Self {

@@ -32,11 +32,6 @@ impl Asked {
     pub(crate) fn right(&self) -> Right {
         (self.group.clone(), self.resource.clone(), self.verb.clone())
     }
-
-    /// Returns whether something is changed by it.
-    pub(crate) fn writes(&self) -> bool {
-        !matches!(self.verb.as_str(), "get" | "list" | "watch")
-    }
 }
 
 #[derive(Deserialize)]
