@@ -8,6 +8,7 @@ use flink_operator_oracle::history::{Calm, Goal, History, Moment, Verb};
 use flink_operator_world::api::{Delivery, DeliveryAction, EventType, WireControl};
 use flink_operator_world::cluster::World;
 use flink_operator_world::points::{Action, Cut, Failure, Point};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::plan::{Fault, Moments};
@@ -374,20 +375,21 @@ pub fn reached(world: &World, name: &str, goal: &Goal) -> bool {
                 && status["jobStatus"]["state"] == "RUNNING"
                 && running()
         }
-        // An edit of what is suspended is taken up when it is resumed.
+        // An edit of what is suspended is taken up when it is resumed. What was suspended before it was ever deployed
+        // stays as it was created.
         Goal::Suspended => {
-            status["operation"].is_null() && status["lifecycleState"] == "SUSPENDED" && no_pods()
+            let undeployed = status["reconciliationStatus"]["lastReconciledSpec"].is_null()
+                && has_reason(status, "Suspended");
+            let state = if undeployed { "CREATED" } else { "SUSPENDED" };
+            status["operation"].is_null() && status["lifecycleState"] == state && no_pods()
         }
-        Goal::Waiting(reason) => {
-            let conditions = status["conditions"]
-                .as_array()
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            conditions
-                .iter()
-                .any(|condition| condition["reason"] == **reason)
-        }
+        Goal::Waiting(reason) => has_reason(status, reason),
         Goal::Ended(state) => status["jobStatus"]["state"] == **state,
         Goal::Gone => false,
     }
+}
+
+fn has_reason(status: &Value, reason: &str) -> bool {
+    let conditions = status["conditions"].as_array();
+    conditions.is_some_and(|all| all.iter().any(|condition| condition["reason"] == *reason))
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::history::{Calm, Goal, Moment, Request};
 use crate::rule::{Finding, Rule};
-use crate::timeline::{RESOURCE, Timeline, is_terminal};
+use crate::timeline::{RESOURCE, Timeline, is_terminal, owner_of, uid_of};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -76,7 +76,7 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
             short.push(format!("{count} jobs instead of {jobs}"));
         }
         // An edit of what is suspended is carried out, and taken up, when it is resumed, as upstream does.
-        if !caught_up && wanted != "SUSPENDED" {
+        if !caught_up && !matches!(goal, Goal::Suspended) {
             short.push("the newest generation was not taken up".to_owned());
         }
         if status["operation"].is_object() {
@@ -88,22 +88,15 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
     };
     match goal {
         Goal::Running => expect(&mut short, "STABLE", 1, working),
-        Goal::Suspended => expect(&mut short, "SUSPENDED", 0, alive),
-        Goal::Waiting(reason) => {
-            let conditions = status["conditions"]
-                .as_array()
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let says = |condition: &Value| {
-                condition["reason"] == **reason
-                    && condition["message"].as_str().is_some_and(|m| !m.is_empty())
-            };
-            if !conditions.iter().any(says) {
-                short.push(format!(
-                    "no condition gives the reason {reason} with a message"
-                ));
-            }
+        Goal::Suspended if was_deployed(timeline, namespace, name, resource) => {
+            expect(&mut short, "SUSPENDED", 0, alive);
         }
+        // What was suspended before anything was deployed says so and stays as it was created.
+        Goal::Suspended => {
+            expect(&mut short, "CREATED", 0, alive);
+            short.extend(unsaid(status, "Suspended"));
+        }
+        Goal::Waiting(reason) => short.extend(unsaid(status, reason)),
         Goal::Ended(word) => {
             let said = &status["jobStatus"]["state"];
             if said != word.as_str() || !is_terminal(said) {
@@ -116,6 +109,26 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
         Goal::Gone => {}
     }
     short
+}
+
+/// Complains if no condition gives a reason together with a message.
+fn unsaid(status: &Value, reason: &str) -> Option<String> {
+    let conditions = status["conditions"].as_array();
+    let says = |condition: &Value| {
+        condition["reason"] == *reason
+            && condition["message"].as_str().is_some_and(|m| !m.is_empty())
+    };
+    let said = conditions.is_some_and(|conditions| conditions.iter().any(says));
+    (!said).then(|| format!("no condition gives the reason {reason} with a message"))
+}
+
+/// Tells whether a resource ever had a Deployment. Earlier ones of its name do not count.
+fn was_deployed(timeline: &Timeline<'_>, namespace: &str, name: &str, resource: &Value) -> bool {
+    timeline
+        .changes_of("Deployment")
+        .filter(|change| change.namespace == namespace && change.name == name)
+        .filter_map(|change| change.new.as_ref())
+        .any(|deployment| owner_of(deployment, RESOURCE) == Some(uid_of(resource)))
 }
 
 fn comes_to_rest(timeline: &Timeline<'_>) -> Vec<Finding> {

@@ -56,6 +56,29 @@ fn other_goals_need_what_they_say() {
 }
 
 #[test]
+fn what_was_suspended_before_it_was_deployed_stays_created_and_says_why() {
+    let says = |reason: &str| json!([{ "type": "Ready", "reason": reason, "message": "as asked" }]);
+    for (state, reason, expected) in [
+        ("CREATED", "Suspended", vec![]),
+        ("CREATED", "WaitingForJob", vec!["converges"]),
+        ("UPGRADING", "Suspended", vec!["converges"]),
+    ] {
+        let mut story = Story::new();
+        story.resource(stateless());
+        story
+            .status(json!({ "lifecycleState": state, "conditions": says(reason) }))
+            .calm(Goal::Suspended);
+        assert_eq!(story.broken(), expected, "{state} {reason}");
+    }
+    let (mut story, run) = running();
+    story.end(run).status(
+        json!({ "operation": null, "lifecycleState": "CREATED", "conditions": says("Suspended") }),
+    );
+    story.calm(Goal::Suspended);
+    assert_eq!(story.broken(), ["converges"], "it had been deployed");
+}
+
+#[test]
 fn any_change_at_rest_is_caught() {
     let (mut story, _) = running();
     story.calm(Goal::Running).pass(600);
