@@ -119,7 +119,7 @@ pub struct Call {
     pub body: Option<Value>,
     /// Status of the reply as sent, 0 if none was sent.
     pub code: u16,
-    /// Body of the reply, if it was JSON.
+    /// Body of the reply as it was sent, if that was JSON.
     pub reply: Option<Value>,
     /// When the reply reached the sender, if it did.
     pub received: Option<Moment>,

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::history::{Call, Moment, Verb};
+use crate::history::{Call, End, Moment, Verb};
 use crate::rule::{Finding, Rule};
 use crate::timeline::{RESOURCE, Timeline, is_stateless, is_terminal, uid_of};
 
@@ -62,21 +62,46 @@ fn stored_before_deleted(timeline: &Timeline<'_>) -> Vec<Finding> {
             .filter(|call| {
                 call.moment > created
                     && call.received.is_some_and(|received| received < at)
-                    && call.code == 200
+                    && tells(call)
             })
-            // Progress at rest may wait five minutes to be stored, and is lost if its JobManager falls silent
-            // meanwhile; whoever asked shortly before a deletion has to store what was said.
             .filter(|call| at.at.duration_since(call.moment.at) <= FRESH)
             .collect();
-        for what in unstored(&heard, resource) {
+        let silent = |call: &Call| fell_silent(timeline, call, at);
+        for what in unstored(&heard, resource, silent) {
             findings.push(Finding::new(at, namespace, name, what));
         }
     }
     findings
 }
 
+fn tells(call: &Call) -> bool {
+    call.code == 200 && call.reply.is_some() && call.received.is_some()
+}
+
+/// Tells whether a JobManager could not be asked again after a call: its process went, or who asked heard nothing more.
+///
+/// Progress at rest may wait five minutes to be stored, and what a pass heard that then failed is forgotten; both are
+/// lost with a JobManager that falls silent meanwhile, and it is not the operator that destroys them.
+fn fell_silent(timeline: &Timeline<'_>, call: &Call, until: Moment) -> bool {
+    let meanwhile = |moment: Moment| call.moment < moment && moment < until;
+    let mut runs = timeline.runs_of(&call.namespace, &call.cluster);
+    let died = runs.any(|run| {
+        run.ended
+            .is_some_and(|(moment, end)| end == End::Killed && meanwhile(moment))
+    });
+    let asks = |path: &str| path == "/jobs/overview" || path.ends_with("/checkpoints");
+    let unanswered = |later: &Call| {
+        (&later.instance, &later.namespace, &later.cluster)
+            == (&call.instance, &call.namespace, &call.cluster)
+            && meanwhile(later.moment)
+            && asks(&later.path)
+            && !tells(later)
+    };
+    died || timeline.history.calls.iter().any(unanswered)
+}
+
 /// Names what the newest replies of each sort say and the status does not.
-fn unstored(heard: &[&Call], resource: &Value) -> Vec<String> {
+fn unstored(heard: &[&Call], resource: &Value, fell_silent: impl Fn(&Call) -> bool) -> Vec<String> {
     let status = &resource["status"];
     let text = status.to_string();
     let mut missing = Vec::new();
@@ -85,9 +110,12 @@ fn unstored(heard: &[&Call], resource: &Value) -> Vec<String> {
             .iter()
             .rev()
             .find(|call| call.method == "GET" && call.path.ends_with(suffix))
-            .and_then(|call| call.reply.as_ref())
     };
-    if let Some(statistics) = newest("/checkpoints").filter(|_| !is_stateless(&resource["spec"])) {
+    if let Some(call) = newest("/checkpoints")
+        && let Some(statistics) = &call.reply
+        && !is_stateless(&resource["spec"])
+        && !fell_silent(call)
+    {
         let entries = [
             &statistics["latest"]["completed"],
             &statistics["latest"]["savepoint"],
@@ -114,8 +142,8 @@ fn unstored(heard: &[&Call], resource: &Value) -> Vec<String> {
         ));
     }
     let id = &status["jobStatus"]["jobId"];
-    let state = newest("/jobs/overview").and_then(|overview| {
-        let jobs = overview["jobs"].as_array()?;
+    let state = newest("/jobs/overview").and_then(|call| {
+        let jobs = call.reply.as_ref()?["jobs"].as_array()?;
         jobs.iter()
             .find(|job| job["jid"] == *id)
             .map(|job| job["state"].clone())

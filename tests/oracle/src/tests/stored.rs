@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::history::Verb;
+use crate::history::{End, Verb};
 use crate::story::{JOB, Story, stateful, stateless};
 
 fn statistics(path: &str) -> Value {
@@ -36,6 +36,48 @@ fn a_checkpoint_that_was_seen_and_not_stored_is_caught() {
     let mut discarded = statistics("file:/cp/chk-3");
     discarded["latest"]["completed"]["discarded"] = json!(true);
     assert_eq!(heard_and_deleted(&path, discarded, json!({})), [""; 0]);
+}
+
+#[test]
+fn a_checkpoint_that_was_seen_is_lost_with_a_job_manager_that_falls_silent() {
+    let path = format!("/jobs/{JOB}/checkpoints");
+    let told = |story: &mut Story| {
+        story.resource(stateful());
+        let run = story.deploy("at1", None);
+        story.call("GET", &path, None, statistics("file:/cp/chk-3"));
+        run
+    };
+    let end = |story: &mut Story| {
+        story
+            .pass(10)
+            .status(json!({ "operation": { "kind": "End" } }))
+            .delete_deployment();
+        story.broken()
+    };
+    let caught = ["stored-before-deleted"];
+    for (killed, expected) in [(End::Killed, &[][..]), (End::Restarted, &caught)] {
+        let mut story = Story::new();
+        let run = told(&mut story);
+        story.end_run(run, killed);
+        assert_eq!(end(&mut story), expected, "{killed:?}");
+    }
+    for (asked, code, expected) in [
+        ("/jobs/overview", 0, &[][..]),
+        ("/jobs/overview", 500, &[]),
+        ("/jobs/overview", 200, &caught),
+        ("/taskmanagers", 500, &caught),
+    ] {
+        let mut story = Story::new();
+        told(&mut story);
+        story.call("GET", asked, None, json!({ "jobs": [] }));
+        story.history.calls[1].code = code;
+        assert_eq!(end(&mut story), expected, "{asked} {code}");
+    }
+    let mut story = Story::new();
+    let run = told(&mut story);
+    story.end_run(run, End::Killed);
+    story.call("GET", &path, None, statistics("file:/cp/chk-3"));
+    assert_eq!(end(&mut story), caught, "the next process said it again");
 }
 
 #[test]
@@ -90,7 +132,7 @@ fn a_final_state_that_is_overwritten_is_caught() {
     let mut story = Story::new();
     story.resource(stateless());
     let run = story.deploy("at1", None);
-    story.end_run(run, crate::history::End::Finished);
+    story.end_run(run, End::Finished);
     story.status(json!({ "jobStatus": { "state": "FINISHED" } }));
     story.status(json!({ "jobStatus": { "state": "RECONCILING" } }));
     assert_eq!(story.broken(), ["terminal-stays"]);

@@ -189,6 +189,12 @@ async fn troubles_look_to_the_client_as_they_should() {
         rig.cluster.set_rest_trouble("default", "a", Some(trouble));
         labels.push(flink.jobs().await.unwrap_err().label());
     }
+    let calls = rig.cluster.calls();
+    assert!(calls.len() >= labels.len(), "{calls:?}");
+    assert!(
+        calls.iter().all(|call| call.reply.is_none()),
+        "nothing was told: {calls:?}"
+    );
     let [hang, refuse, status, garbage, huge, truncated, silent] = labels.try_into().unwrap();
     assert_eq!(hang, silent, "both run into the deadline");
     let distinct =

@@ -84,6 +84,23 @@ pub enum RestTrouble {
     LoseReplies,
 }
 
+impl RestTrouble {
+    /// Tells whether what is sent can be read in the end, so that its receiver knows what it says.
+    const fn is_readable(&self) -> bool {
+        match self {
+            Self::Slow(_) | Self::Dripping(_) => true,
+            Self::Hang
+            | Self::Refuse
+            | Self::Status(_)
+            | Self::Garbage
+            | Self::Huge(_)
+            | Self::Truncated
+            | Self::SilentBody
+            | Self::LoseReplies => false,
+        }
+    }
+}
+
 /// The way of one operator instance to JobManagers: a service over whole requests with absolute URIs.
 #[derive(Clone, Debug)]
 pub struct FlinkWire {
@@ -353,7 +370,13 @@ impl FlinkWire {
                 | RestTrouble::Truncated
                 | RestTrouble::SilentBody
                 | RestTrouble::LoseReplies),
-            ) => spoil(&trouble, answered(&mut state, uid, request, &mut call)),
+            ) => {
+                let reply = answered(&mut state, uid, request, &mut call);
+                if !trouble.is_readable() {
+                    call.reply = None;
+                }
+                spoil(&trouble, reply)
+            }
             None => answered(&mut state, uid, request, &mut call)
                 .map_or(Answer::Failed(WireError::Refused), |reply| {
                     Answer::Reply(reply.map(FlinkBody::whole), Duration::ZERO)
