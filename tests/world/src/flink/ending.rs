@@ -79,8 +79,9 @@ impl JobManager {
 
     /// Lets a stopped process go on. If somebody else leads meanwhile it gives up its jobs and touches nothing.
     pub fn thaw(&mut self, ground: &mut Ground<'_>) {
-        self.frozen = false;
-        if self.phase == Phase::Ended {
+        let stood_still = std::mem::take(&mut self.frozen);
+        // Who does not lead yet has neither a lease to hold on to nor jobs.
+        if !stood_still || !matches!(self.phase, Phase::Leading { .. }) {
             return;
         }
         if self.highly_available() && !self.keep_lease(ground) {
@@ -183,6 +184,20 @@ mod tests {
         lose_all_in_a_stop(&mut rig);
         let failed = &rig.get(&format!("/jobs/{JOB}/checkpoints"))["latest"]["failed"];
         assert_eq!(failed["id"], 1);
+    }
+
+    #[test]
+    fn who_never_led_leaves_no_lease_behind() {
+        for stops in [false, true] {
+            let mut rig = Rig::new("1.20", &HA);
+            if stops {
+                rig.with(JobManager::freeze);
+                rig.pass(1_000);
+            }
+            rig.with(JobManager::thaw);
+            rig.restart(false, &HA).pass(40_000);
+            assert_eq!(rig.state(), "RUNNING", "stops: {stops}");
+        }
     }
 
     #[test]
