@@ -51,8 +51,10 @@ fn random_mixtures() {
 sweeps! {
     create: 15 writes, 17 events;
     create_with_ha: 14 writes, 17 events;
+    create_with_own_job_id: 15 writes, 17 events;
     edit: 27 writes, 29 events;
     edit_with_ha: 28 writes, 30 events;
+    edit_with_ha_and_loss: 28 writes, 30 events;
     suspend: 12 writes, 15 events;
     suspend_with_ha: 14 writes, 16 events;
     resume: 17 writes, 16 events;

@@ -4,7 +4,7 @@ use flink_operator_oracle::history::Goal;
 use flink_operator_world::cluster::World;
 use serde_json::{Value, json};
 
-use crate::play::{NAME, NAMESPACE, application, highly_available};
+use crate::play::{NAME, NAMESPACE, application, highly_available, pass};
 use crate::sweep::{Before, Sweep};
 
 fn sweep(
@@ -45,6 +45,23 @@ pub fn create_with_ha() -> Sweep {
     )
 }
 
+/// The user says the job's id: all attempts have the same content then, and only their ids tell them apart.
+pub fn create_with_own_job_id() -> Sweep {
+    fn resource() -> Value {
+        let mut resource = application();
+        resource["spec"]["flinkConfiguration"]["$internal.pipeline.job-id"] =
+            json!("0123456789abcdef0123456789abcdef");
+        resource
+    }
+    sweep(
+        "create_with_own_job_id",
+        resource,
+        Before::Nothing,
+        |world| create_it(world, resource()),
+        Goal::Running,
+    )
+}
+
 /// The user edits a spec that keeps no state.
 pub fn edit() -> Sweep {
     sweep("edit", application, Before::Stable, scale, Goal::Running)
@@ -56,6 +73,18 @@ pub fn edit_with_ha() -> Sweep {
         highly_available,
         Before::Stable,
         scale,
+        Goal::Running,
+    )
+}
+
+/// The same, and eight seconds later the old JobManager dies, if it is still there. That is so only in plans whose
+/// fault holds the operator up: what Flink said can't be asked again then, and counts only if it was stored.
+pub fn edit_with_ha_and_loss() -> Sweep {
+    sweep(
+        "edit_with_ha_and_loss",
+        highly_available,
+        Before::Stable,
+        scale_and_lose,
         Goal::Running,
     )
 }
@@ -155,6 +184,25 @@ pub fn set_state(world: &World, state: &str) {
 
 fn scale(world: &World) {
     edit_it(world, |spec| spec["job"]["parallelism"] = json!(4));
+}
+
+fn scale_and_lose(world: &World) {
+    let deployment = |world: &World| {
+        let found = world.api.look("Deployment", NAMESPACE, NAME)?;
+        let metadata = &found["metadata"];
+        metadata["deletionTimestamp"]
+            .is_null()
+            .then(|| metadata["uid"].clone())
+    };
+    let before = deployment(world);
+    scale(world);
+    let world = world.clone();
+    tokio::task::spawn_local(async move {
+        pass(8.0).await;
+        if before.is_some() && deployment(&world) == before {
+            world.cluster.kill_job_manager(NAMESPACE, NAME);
+        }
+    });
 }
 
 fn edit_it(world: &World, change: impl FnOnce(&mut Value)) {
