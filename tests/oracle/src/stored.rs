@@ -66,8 +66,10 @@ fn stored_before_deleted(timeline: &Timeline<'_>) -> Vec<Finding> {
             })
             .filter(|call| at.at.duration_since(call.moment.at) <= FRESH)
             .collect();
-        let silent = |call: &Call| fell_silent(timeline, call, at);
-        for what in unstored(&heard, resource, silent) {
+        let excused = |call: &Call, path: &str| {
+            fell_silent(timeline, call, at) || stores_newer(timeline, resource, path, call, at)
+        };
+        for what in unstored(&heard, resource, excused) {
             findings.push(Finding::new(at, namespace, name, what));
         }
     }
@@ -100,8 +102,31 @@ fn fell_silent(timeline: &Timeline<'_>, call: &Call, until: Moment) -> bool {
     died || timeline.history.calls.iter().any(unanswered)
 }
 
+/// Tells whether the status holds a newer checkpoint or savepoint than one that was told: another instance was told
+/// more.
+fn stores_newer(
+    timeline: &Timeline<'_>,
+    resource: &Value,
+    path: &str,
+    call: &Call,
+    until: Moment,
+) -> bool {
+    let progress = |path: &str| {
+        let mut all = timeline.snapshots_before(&call.namespace, &call.cluster, until);
+        all.find(|snapshot| snapshot.path == path)
+            .map(|snapshot| snapshot.progress)
+    };
+    let stored = resource["status"]["lineage"]["newest"]["path"].as_str();
+    let stored = stored.and_then(progress);
+    stored.is_some() && stored > progress(path)
+}
+
 /// Names what the newest replies of each sort say and the status does not.
-fn unstored(heard: &[&Call], resource: &Value, fell_silent: impl Fn(&Call) -> bool) -> Vec<String> {
+fn unstored(
+    heard: &[&Call],
+    resource: &Value,
+    excused: impl Fn(&Call, &str) -> bool,
+) -> Vec<String> {
     let status = &resource["status"];
     let text = status.to_string();
     let mut missing = Vec::new();
@@ -114,7 +139,6 @@ fn unstored(heard: &[&Call], resource: &Value, fell_silent: impl Fn(&Call) -> bo
     if let Some(call) = newest("/checkpoints")
         && let Some(statistics) = &call.reply
         && !is_stateless(&resource["spec"])
-        && !fell_silent(call)
     {
         let entries = [
             &statistics["latest"]["completed"],
@@ -127,7 +151,9 @@ fn unstored(heard: &[&Call], resource: &Value, fell_silent: impl Fn(&Call) -> bo
             .max_by_key(|entry| entry["id"].as_u64())
             .and_then(|entry| entry["external_path"].as_str());
         // A path that is no path cannot be stored.
-        if let Some(path) = path.filter(|path| !path.starts_with('<') && !text.contains(*path)) {
+        if let Some(path) = path.filter(|path| !path.starts_with('<') && !text.contains(*path))
+            && !excused(call, path)
+        {
             missing.push(format!(
                 "checkpoint {path} was seen and is not in the status"
             ));

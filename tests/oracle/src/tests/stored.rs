@@ -81,6 +81,29 @@ fn a_checkpoint_that_was_seen_is_lost_with_a_job_manager_that_falls_silent() {
 }
 
 #[test]
+fn a_checkpoint_need_not_be_stored_beside_a_newer_one() {
+    for (seen, stored, expected) in [(1, 2, &[][..]), (2, 1, &["stored-before-deleted"])] {
+        let mut story = Story::new();
+        story.resource(stateful());
+        let run = story.deploy("at1", None);
+        for number in [1, 2] {
+            story.snapshot(run, &format!("file:/cp/chk-{number}"), number, false);
+        }
+        let newest = format!("file:/cp/chk-{stored}");
+        story
+            .call(
+                "GET",
+                &format!("/jobs/{JOB}/checkpoints"),
+                None,
+                statistics(&format!("file:/cp/chk-{seen}")),
+            )
+            .status(json!({ "lineage": { "newest": { "path": newest } }, "operation": { "kind": "End" } }))
+            .delete_deployment();
+        assert_eq!(story.broken(), expected, "{seen} seen, {stored} stored");
+    }
+}
+
+#[test]
 fn a_savepoint_that_was_seen_and_not_stored_is_caught() {
     let path = format!("/jobs/{JOB}/savepoints/t1");
     let reply = json!({ "operation": { "location": "file:/sp/s1" } });
