@@ -280,8 +280,17 @@ fn job_id(text: &str) -> Result<String, String> {
 #[command(after_help = "\
 Examples:
   flink-operator crds | kubectl diff -f -
-  flink-operator crds apply")]
+  flink-operator crds apply
+  flink-operator crds --without-rules > crds-for-kubernetes-1.29.yaml")]
 pub(crate) struct Crds {
+    /// Leave out the rules that the API server would check (x-kubernetes-validations).
+    ///
+    /// Before Kubernetes 1.30 an API server asks them at every write, so that an object from before the rules
+    /// could not be deleted any more; `apply` leaves them out there by itself. The operator checks the same
+    /// rules and says in the status what it finds.
+    #[arg(long, global = true)]
+    pub(crate) without_rules: bool,
+
     #[command(subcommand)]
     pub(crate) command: Option<CrdsCommand>,
 }

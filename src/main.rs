@@ -37,7 +37,7 @@ fn carry_out(command: Command) -> Result<Ended> {
     let done = match command {
         Command::Run(args) => return run::run(&args),
         Command::Render(args) => render::run(&args),
-        Command::Crds(args) => crds::run(args.command.as_ref()),
+        Command::Crds(args) => crds::run(&args),
         Command::Config(ConfigCommand::Explain { key }) => explain::run(key.as_deref()),
     };
     done.map(|()| Ended::AsAsked)

@@ -86,11 +86,19 @@ pub fn without_rules(mut crd: CustomResourceDefinition) -> CustomResourceDefinit
 /// assert!(yaml.contains("kind: CustomResourceDefinition"));
 /// ```
 pub fn crd_yaml() -> String {
-    crds()
-        .iter()
-        .map(document)
-        .collect::<Vec<_>>()
-        .join("---\n")
+    to_yaml(&crds())
+}
+
+/// Returns definitions as YAML, one document for each.
+///
+/// ```
+/// use flink_operator_api::{crds, to_yaml, without_rules};
+///
+/// let plain: Vec<_> = crds().into_iter().map(without_rules).collect();
+/// assert!(!to_yaml(&plain).contains("x-kubernetes-validations"));
+/// ```
+pub fn to_yaml(crds: &[CustomResourceDefinition]) -> String {
+    crds.iter().map(document).collect::<Vec<_>>().join("---\n")
 }
 
 /// Returns the definitions of all kinds as YAML files: name and content of each.

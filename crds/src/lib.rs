@@ -170,7 +170,7 @@ pub use cluster::{
     ResourceRequirements, TaskManagerSpec,
 };
 pub use configuration::FlinkConfiguration;
-pub use crd::{crd_files, crd_yaml, crds, without_rules};
+pub use crd::{crd_files, crd_yaml, crds, to_yaml, without_rules};
 pub use deployment::{FlinkDeployment, FlinkDeploymentSpec};
 pub use ingress::IngressSpec;
 pub use job::{JobSpec, JobState, UpgradeMode};

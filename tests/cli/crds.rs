@@ -25,6 +25,24 @@ fn the_printed_definitions_are_the_charts() {
 }
 
 #[test]
+fn the_rules_can_be_left_out() {
+    let with = run(&["crds"]).quietly();
+    let without = run(&["crds", "--without-rules"]).quietly();
+    assert!(with.contains("x-kubernetes-validations"));
+    assert!(!without.contains("x-kubernetes-validations"));
+    let (with, without): (Vec<Value>, Vec<Value>) = (
+        serde_saphyr::from_multiple(&with).unwrap(),
+        serde_saphyr::from_multiple(&without).unwrap(),
+    );
+    let names = |crds: &[Value]| {
+        crds.iter()
+            .map(|crd| crd["metadata"]["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names(&with), names(&without));
+}
+
+#[test]
 fn without_a_way_to_a_cluster_apply_says_what_to_set() {
     let done = finish(
         program()
