@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::history::{Calm, Goal, Moment, Request};
 use crate::rule::{Finding, Rule};
-use crate::timeline::{RESOURCE, Timeline, is_terminal, owner_of, uid_of};
+use crate::timeline::{RESOURCE, Timeline, is_terminal, uid_of};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule {
@@ -91,7 +91,7 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
         Goal::Suspended if was_deployed(timeline, namespace, name, resource) => {
             expect(&mut short, "SUSPENDED", 0, alive);
         }
-        // What was suspended before anything was deployed says so and stays as it was created.
+        // What was suspended before its first deploy was complete says so and stays as it was created.
         Goal::Suspended => {
             expect(&mut short, "CREATED", 0, alive);
             short.extend(unsaid(status, "Suspended"));
@@ -122,13 +122,20 @@ fn unsaid(status: &Value, reason: &str) -> Option<String> {
     (!said).then(|| format!("no condition gives the reason {reason} with a message"))
 }
 
-/// Tells whether a resource ever had a Deployment. Earlier ones of its name do not count.
+/// Tells whether a deploy of a resource was ever completed: one that was given up before leaves it as it was created.
+/// Earlier resources of its name do not count.
 fn was_deployed(timeline: &Timeline<'_>, namespace: &str, name: &str, resource: &Value) -> bool {
     timeline
-        .changes_of("Deployment")
+        .changes_of(RESOURCE)
         .filter(|change| change.namespace == namespace && change.name == name)
         .filter_map(|change| change.new.as_ref())
-        .any(|deployment| owner_of(deployment, RESOURCE) == Some(uid_of(resource)))
+        .filter(|state| uid_of(state) == uid_of(resource))
+        .any(|state| {
+            matches!(
+                state["status"]["lifecycleState"].as_str(),
+                Some("DEPLOYED" | "STABLE")
+            )
+        })
 }
 
 fn comes_to_rest(timeline: &Timeline<'_>) -> Vec<Finding> {

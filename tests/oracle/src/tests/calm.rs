@@ -70,6 +70,14 @@ fn what_was_suspended_before_it_was_deployed_stays_created_and_says_why() {
             .calm(Goal::Suspended);
         assert_eq!(story.broken(), expected, "{state} {reason}");
     }
+    let mut story = Story::new();
+    story.resource(stateless()).intent("at1");
+    story.create_deployment("at1");
+    story.delete_deployment().put("Deployment", "a", None).status(
+        json!({ "operation": null, "lifecycleState": "CREATED", "conditions": says("Suspended") }),
+    );
+    story.calm(Goal::Suspended);
+    assert_eq!(story.broken(), [""; 0], "its deploy was given up");
     let (mut story, run) = running();
     story.end(run).status(
         json!({ "operation": null, "lifecycleState": "CREATED", "conditions": says("Suspended") }),
