@@ -14,4 +14,5 @@ mod rules;
 mod script;
 mod stage;
 mod upstream;
+mod versions;
 mod watches;

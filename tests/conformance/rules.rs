@@ -9,7 +9,7 @@ use crate::stage::plane::{Plane, ROOT};
 use crate::stage::space::{Reply, Space};
 
 /// Objects that break the rules, and such as must pass; the file says how it is meant.
-const CASES: &str = "crds/tests/rules/cases.json";
+pub(crate) const CASES: &str = "crds/tests/rules/cases.json";
 
 #[tokio::test]
 async fn every_rule_refuses_what_breaks_it_and_nothing_else() {
@@ -71,7 +71,7 @@ async fn try_case(space: &Space, sound: &Value, case: &Value) -> Reply {
 }
 
 /// Applies a merge patch.
-fn merge(object: &mut Value, patch: &Value) {
+pub(crate) fn merge(object: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         if !patch.is_null() {
             *object = patch.clone();
