@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use operator_core::decide::deployment::ha;
 use operator_core::fact::{Fact, Subject, Why};
 use operator_core::name::{Key, ResourceVersion, Uid};
-use operator_core::observed::{Child, ChildKind, HaMap, Observed, Origin, Pod};
+use operator_core::observed::{Answers, Child, ChildKind, HaMap, Observed, Origin, Pod};
 use operator_core::question::{Question, Wanted};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -30,7 +30,8 @@ pub(super) enum Read {
     Failed(Why),
 }
 
-/// Reads everything again that matters, and keeps what Flink said in this pass.
+/// Reads everything again that matters, and keeps what Flink said in this pass, unless somebody else has stored
+/// something since.
 pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: Timestamp) -> Read {
     let key = before.resource.meta.key.clone();
     let resource_path = paths::resource(&key);
@@ -60,6 +61,11 @@ pub(super) async fn read(shell: &Shell, before: Observed, asked: &Wanted, now: T
         return Read::Gone;
     }
     let resource = resource.parse(key.kind);
+    let mut before = before;
+    if resource.meta.resource_version != before.resource.meta.resource_version {
+        // Who stored this may have asked Flink later than this pass did: older answers must not undo that.
+        before.answers = Answers::default();
+    }
     let of_resource = Subject::Resource(resource.meta.uid.clone());
     let fact = |result| answer(result, &of_resource, now);
     let mut observed = Observed {

@@ -5,6 +5,7 @@ use super::change;
 use super::deploy;
 use super::draft::Draft;
 use super::ha;
+use super::jobs;
 use super::rest;
 use super::view::View;
 use crate::decision::{Notice, Revisit, Step};
@@ -17,6 +18,7 @@ use flink_operator_api::{
     FlinkJobState, JobManagerDeploymentStatus, OperationKind, ReconciliationState, UpgradeMode,
 };
 use jiff::SignedDuration;
+use std::str::FromStr;
 
 /// A cancel request may be sent for this long.
 const CANCEL_WINDOW: SignedDuration = SignedDuration::from_secs(4);
@@ -106,6 +108,7 @@ fn deployment_there(
             Revisit::after(view.options.progress_interval, "deleting"),
         );
     }
+    note_end(view, &mut draft);
     if waited < patience {
         match cancel(view, &draft) {
             Cancel::NotNeeded => {}
@@ -144,6 +147,20 @@ fn deployment_there(
         vec![effect],
         Revisit::after(view.options.progress_interval, "deleting"),
     )
+}
+
+/// Takes over that the job has ended, also where a look at the resource passes over the cluster because its deploy was
+/// not complete: once the Deployment is deleted, nobody can be asked.
+fn note_end(view: &View<'_>, draft: &mut Draft) {
+    let (Fact::Known(jobs), Some(id)) = (&view.observed.answers.jobs, draft.job_id()) else {
+        return;
+    };
+    let ended =
+        |state: &str| FlinkJobState::from_str(state).is_ok_and(FlinkJobState::is_globally_terminal);
+    let found = jobs.value.iter().find(|job| job.id.as_str() == id);
+    if let Some(job) = found.filter(|job| ended(&job.state)) {
+        jobs::seen(view, draft, job);
+    }
 }
 
 /// Whether Flink has to be asked to end the job first, so that sources and sinks close in order.

@@ -50,12 +50,17 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft, listed: &[Job]) {
     }
 }
 
-fn seen(view: &View<'_>, draft: &mut Draft, job: &Job) {
+/// Applies what is known of the job.
+pub(super) fn seen(view: &View<'_>, draft: &mut Draft, job: &Job) {
     let before = draft.job_state();
     let state = FlinkJobState::from_str(&job.state).unwrap_or(FlinkJobState::Reconciling);
     let stored_start = draft.job().start_time.clone();
-    let again = stored_start.is_some_and(|start| start != job.start_time.to_string());
-    if again && draft.job_is_terminal() {
+    let again = stored_start.map(|start| start != job.start_time.to_string());
+    // Terminal is terminal: what says otherwise of the same run was said earlier, and came late.
+    if again == Some(false) && draft.job_is_terminal() && !state.is_globally_terminal() {
+        return;
+    }
+    if again == Some(true) && draft.job_is_terminal() {
         draft.degrade(
             Reason::RestoredFromOlderState,
             "the job had ended, and its JobManager, restarted, runs it again; edit spec.job.state to suspended, or delete the resource, to end it",

@@ -1,10 +1,10 @@
 //! Deletion.
 
-use super::scene::{Scene, done, labels, lifecycle, reason};
+use super::scene::{Scene, done, labels, lifecycle, reason, typed};
 use crate::effect::{Deletion, Effect};
 use crate::fact::Why;
 use crate::observed::Pod;
-use flink_operator_api::ResourceLifecycleState;
+use flink_operator_api::{FlinkJobState, ResourceLifecycleState};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -16,6 +16,22 @@ fn a_running_job_is_cancelled_first() {
         (vec!["cancel"], ResourceLifecycleState::Deleting)
     );
     assert!(!decision.needs_additive, "deletion works with every CRD");
+}
+
+#[test]
+fn the_end_of_a_job_whose_deploy_was_not_complete_is_stored_before_its_cluster_is_deleted() {
+    let first = Scene::created().act(1);
+    let scene = Scene::created()
+        .crash_after_intent(&first)
+        .with_cluster("attempt-1")
+        .with_ready_pod()
+        .with_job("CANCELED")
+        .deleted();
+    let decision = scene.act(2);
+    assert_eq!(labels(&decision), ["delete-deployment"]);
+    let stored = decision.intent.as_ref().expect("it is stored first");
+    let state = |status| typed(status).job_status.as_ref().and_then(|job| job.state);
+    assert_eq!(state(stored), Some(FlinkJobState::Canceled));
 }
 
 #[test]

@@ -231,3 +231,11 @@ fn a_task_manager_that_cannot_start_is_what_the_job_waits_for() {
     let manager = typed(&decision.status).job_manager_deployment_status;
     assert_eq!(manager, Some(JobManagerDeploymentStatus::Ready));
 }
+
+#[test]
+fn an_answer_from_before_the_end_does_not_make_a_job_run_again() {
+    let ended = Scene::running().with_job("CANCELED").settled();
+    let decision = ended.with_job("RUNNING").act(3);
+    let state = |status| typed(status).job_status.as_ref().and_then(|job| job.state);
+    assert_eq!(state(&decision.status), Some(FlinkJobState::Canceled));
+}
