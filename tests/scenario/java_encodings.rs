@@ -83,6 +83,7 @@ fixtures! {
     old_job_manager_recovered = "old-job-manager-recovered",
     resumed = "resumed",
     resumed_without_state = "resumed-without-state",
+    rolled_back_and_lost = "rolled-back-and-lost",
     rolling_back_begun = "rolling-back-begun",
     rolling_back_deleted = "rolling-back-deleted",
     rolling_back_submitted = "rolling-back-submitted",
