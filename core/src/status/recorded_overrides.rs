@@ -12,6 +12,13 @@ const TUNED: &str = "taskmanager.memory.";
 /// What memory tuning always sets, and hardly anybody else.
 const TUNING_MARK: &str = "taskmanager.memory.framework.heap.size";
 
+/// Returns whether a record has options that the autoscaler sets.
+pub fn are_in(recorded: &Recorded) -> bool {
+    let old = flatten(&recorded.spec.flink_configuration.0);
+    let parallelisms = options::PIPELINE_PARALLELISM_OVERRIDES.option().key;
+    old.text(parallelisms).is_some() || old.text(TUNING_MARK).is_some()
+}
+
 /// Returns a spec with the decisions of the autoscaler that are in the record.
 ///
 /// `config` is the configuration of the spec with all layers below it. Whoever switches the autoscaler

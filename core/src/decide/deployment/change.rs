@@ -52,7 +52,8 @@ pub(super) fn with_overrides(
     draft: &Draft,
     spec: &FlinkDeploymentSpec,
 ) -> FlinkDeploymentSpec {
-    let Some(recorded) = &draft.recorded else {
+    let recorded = draft.recorded.as_ref();
+    let Some(recorded) = recorded.filter(|recorded| recorded_overrides::are_in(recorded)) else {
         return spec.clone();
     };
     let settings = &view.observed.settings;
