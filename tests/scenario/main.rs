@@ -9,6 +9,8 @@ mod broken;
 mod deletion;
 mod ha;
 mod java;
+mod java_encodings;
+mod java_fixtures;
 mod life;
 mod lost;
 mod older_crd;

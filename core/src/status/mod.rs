@@ -4,3 +4,4 @@ pub mod conditions;
 pub mod error;
 pub mod lifecycle;
 pub mod recorded;
+pub mod recorded_overrides;

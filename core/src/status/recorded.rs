@@ -5,7 +5,7 @@
 
 use crate::resource::{Broken, read};
 use flink_operator_api::{FlinkDeploymentSpec, JobState, UpgradeMode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The recorded spec, decoded.
@@ -22,11 +22,32 @@ pub struct Recorded {
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// The API version of the resource.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub api_version: String,
     /// Whether nothing but the initial spec has been deployed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub first_deployment: bool,
+    /// The generation that was deployed, as releases 1.1 to 1.9 wrote it in an object of its own.
+    /// Newer ones have `status.observedGeneration` and refuse to read the old form: never written.
+    #[serde(
+        default,
+        rename = "metadata",
+        skip_serializing,
+        deserialize_with = "inner_generation"
+    )]
+    pub generation: Option<i64>,
+}
+
+fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+/// Reads the generation out of the metadata of a resource; whatever else is there is dropped.
+fn inner_generation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    let metadata = Value::deserialize(from)?;
+    Ok(metadata["generation"].as_i64())
 }
 
 impl Recorded {
@@ -35,6 +56,7 @@ impl Recorded {
         let metadata = Metadata {
             api_version: "flink.apache.org/v1beta1".to_owned(),
             first_deployment,
+            generation: None,
         };
         Self {
             spec,
@@ -68,8 +90,20 @@ impl Recorded {
         let metadata = self.metadata.clone().unwrap_or_else(|| Metadata {
             api_version: "flink.apache.org/v1beta1".to_owned(),
             first_deployment: false,
+            generation: None,
         });
         json!({ "spec": with_nulls(spec), "resource_metadata": metadata }).to_string()
+    }
+
+    /// Returns the generation in the record, where only it tells which one was deployed.
+    pub fn generation(&self) -> Option<i64> {
+        self.metadata.as_ref()?.generation
+    }
+
+    /// Returns whether the record asks for a start without state; a session cluster has none.
+    pub fn is_stateless(&self) -> bool {
+        let job = self.spec.job.as_ref();
+        job.is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless)
     }
 
     /// Returns the state of the job that the record is about; a session cluster has none.
@@ -205,6 +239,22 @@ mod tests {
         let text = r#"{"spec":{"job":{"state":"suspended","upgradeMode":"last-state"}},"resource_metadata":{"apiVersion":"flink.apache.org/v1beta1","metadata":{"generation":3},"firstDeployment":true}}"#;
         let recorded = Recorded::read(text).unwrap();
         assert!(recorded.is_first_deployment() && !recorded.is_running());
+        assert_eq!(recorded.generation(), Some(3));
         assert!(!recorded.write().contains("generation"));
+    }
+
+    #[test]
+    fn nulls_and_unknown_fields_of_the_metadata_are_read() {
+        for metadata in [
+            r#"{"apiVersion":null,"firstDeployment":null,"metadata":null}"#,
+            r#"{"invented":1}"#,
+        ] {
+            let text = format!(r#"{{"spec":{{"job":null}},"resource_metadata":{metadata}}}"#);
+            let recorded = Recorded::read(&text).unwrap();
+            assert_eq!(recorded.generation(), None);
+            assert!(!recorded.is_first_deployment());
+        }
+        let absent = r#"{"spec":{"job":null},"resource_metadata":null}"#;
+        assert_eq!(Recorded::read(absent).unwrap().metadata, None);
     }
 }

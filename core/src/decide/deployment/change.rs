@@ -3,16 +3,17 @@
 use super::deploy::{self, Purpose};
 use super::draft::Draft;
 use super::view::View;
-use super::{cluster, end, recover, rest, valid};
+use super::{cluster, end, java, recover, rest, valid};
+use crate::build;
 use crate::decision::{Notice, Revisit, Step};
 use crate::diff::{self, ChangeKind};
 use crate::name::Ids;
 use crate::status::conditions::Reason;
 use crate::status::error::{self, Problem};
 use crate::status::recorded::Recorded;
+use crate::status::recorded_overrides;
 use flink_operator_api::{
-    FlinkDeploymentSpec, FlinkJobState, JobManagerDeploymentStatus, JobState, ReconciliationState,
-    UpgradeMode,
+    FlinkDeploymentSpec, JobManagerDeploymentStatus, JobState, ReconciliationState, UpgradeMode,
 };
 
 /// What the current spec asks for.
@@ -38,10 +39,26 @@ pub(super) fn current(view: &View<'_>, draft: &Draft) -> Current {
     if let Some((reason, message)) = valid::not_supported(spec) {
         return Current::Waits(reason, message);
     }
+    let spec = with_overrides(view, draft, spec);
     match spec.job.as_ref().map(|job| job.state) {
-        Some(JobState::Suspended) => Current::Suspend(Box::new(spec.clone())),
-        Some(JobState::Running) | None => Current::Run(Box::new(spec.clone())),
+        Some(JobState::Suspended) => Current::Suspend(Box::new(spec)),
+        Some(JobState::Running) | None => Current::Run(Box::new(spec)),
     }
+}
+
+/// Gives the spec to be carried out: the user's, with what the autoscaler of the Java operator decided.
+pub(super) fn with_overrides(
+    view: &View<'_>,
+    draft: &Draft,
+    spec: &FlinkDeploymentSpec,
+) -> FlinkDeploymentSpec {
+    let recorded = draft.recorded.as_ref();
+    let Some(recorded) = recorded.filter(|recorded| recorded_overrides::are_in(recorded)) else {
+        return spec.clone();
+    };
+    let settings = &view.observed.settings;
+    let config = build::resource_config(spec, &view.meta.key.namespace, settings);
+    recorded_overrides::keep(recorded, spec, &config)
 }
 
 fn last_valid(draft: &Draft) -> Option<Box<FlinkDeploymentSpec>> {
@@ -51,7 +68,7 @@ fn last_valid(draft: &Draft) -> Option<Box<FlinkDeploymentSpec>> {
 
 /// Decides for a resource without an operation.
 pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
-    if let Some(step) = java_left_off(view, &mut draft, ids) {
+    if let Some(step) = java::left_off(view, &mut draft, ids) {
         return step;
     }
     let Some(recorded) = draft.recorded.clone() else {
@@ -141,6 +158,13 @@ fn edited(
     recorded: &Recorded,
     spec: &FlinkDeploymentSpec,
 ) -> Step {
+    if let Some(stable) = rolled_back_to(&draft, spec) {
+        let text = draft.reconciliation().last_stable_spec.clone();
+        draft.reconciliation().last_reconciled_spec = text;
+        draft.reconciliation().state = Some(ReconciliationState::Deployed);
+        draft.recorded = Some(stable.clone());
+        return edited(view, draft, ids, &stable, spec);
+    }
     let change = diff::diff(&recorded.spec, spec, recorded.spec.mode.unwrap_or_default());
     match change.kind {
         ChangeKind::Ignore => {
@@ -172,6 +196,17 @@ fn edited(
     end::begin(view, draft, ids)
 }
 
+/// Returns what Java rolled back to, if that is what the user asks for by now: it runs already.
+fn rolled_back_to(draft: &Draft, spec: &FlinkDeploymentSpec) -> Option<Recorded> {
+    let reconciliation = draft.doc.typed.reconciliation_status.as_ref()?;
+    if reconciliation.state != Some(ReconciliationState::RolledBack) {
+        return None;
+    }
+    let stable = Recorded::read(reconciliation.last_stable_spec.as_deref()?).ok()?;
+    let change = diff::diff(&stable.spec, spec, stable.spec.mode.unwrap_or_default());
+    (change.kind == ChangeKind::Ignore).then_some(stable)
+}
+
 /// Returns whether the edit may drop the job's state: the user says so, or there is none.
 fn keeps_no_state(
     view: &View<'_>,
@@ -180,24 +215,25 @@ fn keeps_no_state(
     spec: &FlinkDeploymentSpec,
     suspended: bool,
 ) -> bool {
-    let mode = |spec: &FlinkDeploymentSpec| {
-        spec.job
-            .as_ref()
-            .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode)
-    };
-    if mode(spec) == UpgradeMode::Stateless {
+    if is_stateless(spec) {
         return true;
     }
-    let known_state = draft
-        .doc
-        .typed
-        .job_status
-        .as_ref()
-        .is_some_and(|job| job.upgrade_savepoint_path.is_some());
-    if suspended {
-        return mode(&recorded.spec) == UpgradeMode::Stateless && !known_state;
-    }
-    never_started(view, draft) && !known_state && mode(&recorded.spec) == UpgradeMode::Stateless
+    recorded.is_stateless() && !is_state_known(draft) && (suspended || never_started(view, draft))
+}
+
+/// Returns whether a spec says that the job's state may be dropped; a session cluster has none.
+pub(super) fn is_stateless(spec: &FlinkDeploymentSpec) -> bool {
+    let job = spec.job.as_ref();
+    job.is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless)
+}
+
+/// Returns whether the status names state to start from, in the form of any release.
+pub(super) fn is_state_known(draft: &Draft) -> bool {
+    draft.doc.typed.job_status.as_ref().is_some_and(|job| {
+        let savepoints = job.savepoint_info.as_ref();
+        let newest = savepoints.and_then(|info| info.last_savepoint.as_ref());
+        job.upgrade_savepoint_path.is_some() || newest.is_some_and(|last| last.location.is_some())
+    })
 }
 
 /// Returns whether the JobManager has provably never been up, so that there is no state to keep.
@@ -219,7 +255,7 @@ fn never_started(view: &View<'_>, draft: &Draft) -> bool {
 }
 
 /// An edit that has to carry state over: the job runs on, and the resource says why it waits.
-fn stateful(view: &View<'_>, mut draft: Draft, recorded: &Recorded) -> Step {
+pub(super) fn stateful(view: &View<'_>, mut draft: Draft, recorded: &Recorded) -> Step {
     let message = if recorded.is_running() {
         "the edit has to carry the job's state over, which this version cannot do yet; the job runs on with the \
          previous spec. Set spec.job.upgradeMode to stateless to apply the edit and start empty, or revert it"
@@ -281,64 +317,4 @@ fn forget_complaint(draft: &mut Draft) {
     if error::is(draft.doc.typed.error.as_deref(), Problem::Validation) {
         draft.status().error = None;
     }
-}
-
-/// Goes on from a state that only the Java operator leaves: upgrading, without an operation.
-fn java_left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<Step> {
-    if draft.reconciliation_state() != ReconciliationState::Upgrading {
-        return None;
-    }
-    let recorded = draft.recorded.clone()?;
-    if !view.is_fresh() {
-        return Some(Step::Ask(deploy::proofs()));
-    }
-    if recorded.is_running() {
-        return begun_end(view, draft, ids, &recorded);
-    }
-    if let cluster::Identity::Ours(deployment) = cluster::identify(view, draft)
-        && !deployment.deleting
-        && deployment.generation == draft.doc.typed.observed_generation
-    {
-        let uid = crate::name::Uid::new(&deployment.uid);
-        deploy::deployed(draft, &flink_operator_api::Attempt::default(), &uid);
-        return Some(draft.clone().rest(view, Revisit::now("adopted")));
-    }
-    if recorded.is_first_deployment() {
-        draft.forget_recorded();
-        return Some(deploy_current(view, draft.clone(), ids));
-    }
-    let stateless = recorded
-        .spec
-        .job
-        .as_ref()
-        .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
-    if !stateless {
-        return Some(stateful(view, draft.clone(), &recorded));
-    }
-    Some(deploy_current(view, draft.clone(), ids))
-}
-
-/// Java, or this operator on an older CRD, was ending the old cluster: that goes on only if the current
-/// spec still wants it, and without state.
-fn begun_end(view: &View<'_>, draft: &mut Draft, ids: &Ids, recorded: &Recorded) -> Option<Step> {
-    let (Current::Run(spec) | Current::Suspend(spec)) = current(view, draft) else {
-        return Some(stateful(view, draft.clone(), recorded));
-    };
-    let untouched =
-        !matches!(draft.job_state(), Some(FlinkJobState::Cancelling)) && !draft.job_is_terminal();
-    let mode = recorded.spec.mode.unwrap_or_default();
-    if untouched && diff::diff(&recorded.spec, &spec, mode).kind == ChangeKind::Ignore {
-        // Taken back before anything was done.
-        draft.reconciliation().state = Some(ReconciliationState::Deployed);
-        return None;
-    }
-    let stateless = |spec: &FlinkDeploymentSpec| {
-        spec.job
-            .as_ref()
-            .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless)
-    };
-    if stateless(&spec) && stateless(&recorded.spec) {
-        return Some(end::begin(view, draft.clone(), ids));
-    }
-    Some(stateful(view, draft.clone(), recorded))
 }

@@ -13,6 +13,7 @@ mod draft;
 mod end;
 mod failure;
 pub mod ha;
+mod java;
 mod jobs;
 mod leftovers;
 mod observe;

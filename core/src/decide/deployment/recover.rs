@@ -8,7 +8,9 @@ use crate::decision::{Notice, Step};
 use crate::name::Ids;
 use crate::status::conditions::Reason;
 use crate::status::recorded::Recorded;
-use flink_operator_api::{FlinkVersion, JobManagerDeploymentStatus as JobManager, UpgradeMode};
+use flink_operator_api::{
+    FlinkVersion, JobManagerDeploymentStatus as JobManager, ReconciliationState, UpgradeMode,
+};
 
 /// Recovers a lost Deployment where that needs no state, else says what is missing.
 pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded) -> Step {
@@ -47,6 +49,14 @@ fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
         .job
         .as_ref()
         .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
+    let state = view.stored.typed.reconciliation_status.as_ref();
+    if state.and_then(|status| status.state) == Some(ReconciliationState::RolledBack) {
+        return Some(
+            "the JobManager Deployment is gone, and the spec failed before: what ran was the one in \
+             status.reconciliationStatus.lastStableSpec, which this version does not start again by itself. Edit the \
+             spec, with upgradeMode stateless to start empty",
+        );
+    }
     if !view.options.recovery_enabled {
         return Some(
             "the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false; set it to true, or change spec.restartNonce",

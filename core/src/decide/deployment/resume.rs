@@ -262,7 +262,10 @@ fn attempted_spec(
     }
     match valid::check(view) {
         Some(_) => recorded(),
-        None if operation.generation == view.meta.generation => view.spec.ok().cloned(),
+        None if operation.generation == view.meta.generation => {
+            let spec = view.spec.ok()?;
+            Some(super::change::with_overrides(view, draft, spec))
+        }
         None => None,
     }
 }
