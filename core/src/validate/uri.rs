@@ -135,9 +135,12 @@ impl Reader<'_> {
                 };
                 (reason, at)
             })?;
-        let part = &self.chars[start..end];
-        let from = part.iter().position(|c| *c == '@').map_or(0, |at| at + 1);
-        let server: String = part[from..].iter().collect();
+        let letters = &self.chars[start..end];
+        let from = letters
+            .iter()
+            .position(|c| *c == '@')
+            .map_or(0, |at| at + 1);
+        let server: String = letters[from..].iter().collect();
         if let Some(inner) = server.strip_prefix('[') {
             let Some((address, port)) = inner.split_once(']') else {
                 return Err(("Expected closing bracket for IPv6 address".to_owned(), end));
