@@ -1,17 +1,17 @@
 //! The rules for memory, CPU, storage and replicas of JobManager and TaskManagers.
 
-use super::deployment::Violations;
+use std::collections::BTreeMap;
+
+use super::Violations;
+use super::configuration::is_highly_available;
 use crate::build::{Quantity, memory};
 use crate::config::{Configuration, MemorySize};
-use flink_operator_api::{FlinkDeploymentSpec, Resource, ResourceRequirements};
+use flink_operator_api::{
+    FlinkDeploymentSpec, Quantity as Written, Resource, ResourceRequirements,
+};
 
 /// Checks the sizes of both components.
-pub(super) fn check(
-    spec: &FlinkDeploymentSpec,
-    config: &Configuration,
-    highly_available: bool,
-    found: &mut Violations,
-) {
+pub(super) fn check(spec: &FlinkDeploymentSpec, config: &Configuration, found: &mut Violations) {
     let job_manager = spec.job_manager.as_ref();
     let task_manager = spec.task_manager.as_ref();
     component(
@@ -33,7 +33,7 @@ pub(super) fn check(
                 path,
                 "JobManager replicas should not be configured less than one.",
             );
-        } else if job_manager.replicas > 1 && !highly_available {
+        } else if job_manager.replicas > 1 && !is_highly_available(config) {
             found.add(
                 "D22",
                 path,
@@ -80,100 +80,106 @@ fn component(
     config_suffices: impl Fn() -> bool,
     found: &mut Violations,
 ) {
-    let [defined, parses, sound] = component.rules;
+    let [defined, parses, _] = component.rules;
     let (name, path) = (component.name, component.path);
-    let memory = resource
-        .and_then(|resource| resource.memory.as_deref())
-        .filter(|text| !text.trim().is_empty());
+    let memory = resource.and_then(|resource| resource.memory.as_deref());
     let in_resources = resources.is_some_and(|resources| {
-        let sections = [&resources.requests, &resources.limits];
-        sections
+        [&resources.requests, &resources.limits]
             .into_iter()
-            .flatten()
-            .any(|section| section.contains_key("memory"))
+            .any(|section| entry(section.as_ref(), "memory").is_some())
     });
-    if memory.is_none() && !in_resources && !config_suffices() {
-        let message =
-            format!("{name} resource memory must be defined using `{path}.resource.memory`");
+    let given = memory.is_some_and(|text| !text.trim().is_empty());
+    if !given && !in_resources && !config_suffices() {
+        let message = format!(
+            "{name} resource memory must be defined using `{path}.resource.memory` or `{path}.resources.requests.memory`"
+        );
         found.add(defined, &format!("{path}.resource.memory"), message);
     }
-    if let Some(text) = memory.filter(|text| !is_memory(text)) {
+    if let Some(text) = memory
+        && bytes(text).is_none_or(|bytes| bytes == 0)
+    {
         let message = format!(
-            "{name} resource memory parse error: \"{text}\" is no amount of memory above zero; write it like 2048m or 2Gi"
+            "{name} resource memory parse error: {}; \"{text}\" is no amount of memory above zero: write it like 2048m or 2Gi",
+            trouble(text)
         );
         found.add(parses, &format!("{path}.resource.memory"), message);
     }
     let storage = resource.and_then(|resource| resource.ephemeral_storage.as_deref());
-    if let Some(text) = storage.filter(|text| amount(text).is_none_or(|amount| amount < 0.0)) {
+    if let Some(text) = storage
+        && amount(text).is_none_or(|amount| amount < 0.0)
+    {
         let message = format!(
-            "{name} resource ephemeral storage parse error: \"{text}\" is no quantity; write it like 10Gi"
+            "{name} resource ephemeral storage parse error: {}; \"{text}\" is no amount of storage: write it like 10Gi",
+            trouble(text)
         );
-        found.add(
-            parses,
-            &format!("{path}.resource.ephemeralStorage"),
-            message,
-        );
+        let path = format!("{path}.resource.ephemeralStorage");
+        found.add(parses, &path, message);
     }
     if let Some(resources) = resources {
-        requirements(name, path, resources, sound, found);
+        requirements(component, resources, found);
     }
 }
 
-fn requirements(
-    name: &str,
-    path: &str,
-    resources: &ResourceRequirements,
-    rule: &'static str,
-    found: &mut Violations,
-) {
-    for (section, entries) in [
+fn requirements(component: &Component, resources: &ResourceRequirements, found: &mut Violations) {
+    let (name, path, rule) = (component.name, component.path, component.rules[2]);
+    let sections = [
         ("requests", &resources.requests),
         ("limits", &resources.limits),
-    ] {
+    ];
+    for (section, entries) in sections {
         for (key, quantity) in entries.iter().flatten() {
             let text = quantity.to_string();
-            let sound = match key.as_str() {
-                "memory" => is_memory(&text),
-                "cpu" => amount(&text).is_some_and(|amount| amount > 0.0),
-                _ => amount(&text).is_some_and(|amount| amount >= 0.0),
+            let size = if key == "memory" {
+                bytes(&text).map(as_f64)
+            } else {
+                amount(&text)
             };
-            if !sound {
-                let field = format!("{path}.resources.{section}.{key}");
-                found.add(
-                    rule,
-                    &field,
-                    format!("{name} resources {section} {key}: \"{text}\" is no usable quantity"),
-                );
-            }
+            let zero_is_wrong = matches!(key.as_str(), "memory" | "cpu");
+            let wrong = match size {
+                Some(size) if zero_is_wrong && size <= 0.0 => {
+                    format!("must be positive: {text}")
+                }
+                Some(size) if size < 0.0 => format!("must not be negative: {text}"),
+                Some(_) => continue,
+                None => format!(
+                    "parse error: {}; \"{text}\" is no quantity: write it like {}",
+                    trouble(&text),
+                    if key == "cpu" { "500m or 1.5" } else { "2Gi" }
+                ),
+            };
+            let field = format!("{path}.resources.{section}.{key}");
+            let message = format!("{name} resource requirements {section} {key} {wrong}");
+            found.add(rule, &field, message);
         }
     }
-    let get = |section: &Option<std::collections::BTreeMap<_, _>>, key: &str| {
-        section
-            .as_ref()
-            .and_then(|entries| entries.get(key))
-            .map(ToString::to_string)
-    };
     for key in ["cpu", "memory"] {
-        let (request, limit) = (get(&resources.requests, key), get(&resources.limits, key));
-        let pair = request
-            .as_deref()
-            .and_then(amount)
-            .zip(limit.as_deref().and_then(amount));
-        if pair.is_some_and(|(request, limit)| request > limit) {
-            let field = format!("{path}.resources.requests.{key}");
-            found.add(
-                rule,
-                &field,
-                format!("{name} resources {key}: the request must not be above the limit"),
+        let request = entry(resources.requests.as_ref(), key);
+        let limit = entry(resources.limits.as_ref(), key);
+        let (Some(request), Some(limit)) = (request, limit) else {
+            continue;
+        };
+        let size = |text: &str| match key {
+            "memory" => bytes(text).map(as_f64),
+            _ => amount(text),
+        };
+        let both = size(&request).zip(size(&limit));
+        if both.is_some_and(|(request, limit)| request > limit) {
+            let message = format!(
+                "{name} resource requirements {key} request ({request}) must not exceed its limit ({limit})"
             );
+            found.add(rule, &format!("{path}.resources.requests.{key}"), message);
         }
     }
 }
 
-/// Memory in Flink's form or Kubernetes', as upstream reads it, above zero.
-fn is_memory(text: &str) -> bool {
+fn entry(section: Option<&BTreeMap<String, Written>>, key: &str) -> Option<String> {
+    section?.get(key).map(ToString::to_string)
+}
+
+/// Reads memory in Flink's form or Kubernetes', as upstream does.
+fn bytes(text: &str) -> Option<u64> {
     if let Ok(size) = MemorySize::parse(text) {
-        return size.bytes() > 0;
+        return Some(size.bytes());
     }
     let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let compact = compact.to_ascii_uppercase();
@@ -181,11 +187,32 @@ fn is_memory(text: &str) -> bool {
     let compact = compact
         .strip_suffix('I')
         .map_or_else(|| compact.to_owned(), |rest| format!("{rest}i"));
-    Quantity::parse(&compact)
-        .and_then(Quantity::as_whole)
-        .is_some_and(|bytes| bytes > 0)
+    Quantity::parse(&compact).and_then(Quantity::as_whole)
+}
+
+#[allow(clippy::cast_precision_loss)] // as Java compares them
+fn as_f64(bytes: u64) -> f64 {
+    bytes as f64
 }
 
 fn amount(text: &str) -> Option<f64> {
     Quantity::parse(text).and_then(Quantity::as_f64)
+}
+
+/// Says in Java's words why a text is no amount.
+fn trouble(text: &str) -> String {
+    match text.trim().chars().next() {
+        None => "Invalid quantity string format passed.".to_owned(),
+        Some('-') => "text does not start with a number".to_owned(),
+        Some(first) => {
+            let wrong = text
+                .trim()
+                .chars()
+                .find(|c| !c.is_ascii_digit() && !".+-".contains(*c));
+            let wrong = wrong.unwrap_or(first);
+            format!(
+                "Character {wrong} is neither a decimal digit number, decimal point, nor \"e\" notation exponential mark."
+            )
+        }
+    }
 }
