@@ -3,6 +3,7 @@
 //! Several instances can run in one process, on one actix system; each owns its tasks, clock, identities and
 //! jitter, and can be dropped whole.
 
+use crate::announcer::{self, Announcer, Board};
 use crate::api::Api;
 use crate::backoff::Jitter;
 use crate::clock::Clock;
@@ -16,7 +17,7 @@ use crate::lanes::Lanes;
 use crate::leader::{LeaderElector, Release, Standing};
 use crate::leadership::Leadership;
 use crate::metrics::{Identity, Metrics};
-use crate::namespaces::{NamespaceSet, NamespaceWatcher, Watching};
+use crate::namespaces::{Announcing, NamespaceSet, NamespaceWatcher, Watching};
 use crate::options::{BadOptions, Options};
 use crate::pass;
 use crate::resource::{Crew, PassEnded, ResourceActor, Work};
@@ -92,6 +93,7 @@ pub struct Ended {
 pub struct Instance {
     supervisor: Addr<Supervisor>,
     watcher: Addr<NamespaceWatcher>,
+    announcer: Addr<Announcer>,
     elector: Option<Addr<LeaderElector>>,
     config: Option<Addr<ConfigWatcher>>,
     metrics: Addr<Metrics>,
@@ -152,6 +154,17 @@ impl Instance {
             crd,
         };
         let events = tasks.spawn(sender.run());
+        let announcer = announcer::Means {
+            board: Board::default(),
+            api: shell.api.clone(),
+            events: shell.events.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            health: health.clone(),
+            jitter: jitter.clone(),
+        };
+        let board = announcer.board.clone();
+        let announcer = Announcer::new(announcer).start();
         let counting = metrics.clone().recipient();
         let crew = crew(shell, &options, (&tasks, &health), counting);
         let forgotten = metrics.clone().recipient();
@@ -163,6 +176,10 @@ impl Instance {
             health: health.clone(),
             tasks: tasks.clone(),
             clock: clock.clone(),
+            announcing: Announcing {
+                board,
+                announcer: announcer.clone().recipient(),
+            },
             jitter,
             selector: options.selector.clone(),
             relist,
@@ -185,12 +202,22 @@ impl Instance {
             LeaderElector::new(election, acting, means, parts, send_standing).start()
         });
         match elector {
-            None => supervisor.do_send(Led),
-            Some(_) => drop(tasks.spawn(tell_when_leading(standing.clone(), supervisor.clone()))),
+            None => {
+                supervisor.do_send(Led);
+                announcer.do_send(Led);
+            }
+            Some(_) => {
+                let told = [
+                    supervisor.clone().recipient(),
+                    announcer.clone().recipient(),
+                ];
+                drop(tasks.spawn(tell_when_leading(standing.clone(), told)));
+            }
         }
         Ok(Self {
             supervisor,
             watcher,
+            announcer,
             elector,
             config: config_watcher,
             metrics,
@@ -235,6 +262,7 @@ impl Instance {
     /// Ends in good order: passes are finished within the deadline, the last events leave, the lease is given back.
     pub async fn shutdown(mut self, deadline: Duration) -> Ended {
         self.health.draining();
+        self.announcer.do_send(CutOff);
         let (tell, drained) = oneshot::channel();
         self.supervisor.do_send(Drain(tell));
         let passes_ended = timeout(deadline, drained)
@@ -278,6 +306,7 @@ impl Drop for Instance {
         self.tasks.cut();
         self.supervisor.do_send(CutOff);
         self.watcher.do_send(CutOff);
+        self.announcer.do_send(CutOff);
         if let Some(elector) = &self.elector {
             elector.do_send(CutOff);
         }
@@ -327,12 +356,14 @@ fn factory(crew: Crew) -> Factory {
     })
 }
 
-async fn tell_when_leading(mut standing: watch::Receiver<Standing>, supervisor: Addr<Supervisor>) {
+async fn tell_when_leading(mut standing: watch::Receiver<Standing>, told: [Recipient<Led>; 2]) {
     if standing
         .wait_for(|standing| *standing == Standing::Leading)
         .await
         .is_ok()
     {
-        supervisor.do_send(Led);
+        for actor in told {
+            actor.do_send(Led);
+        }
     }
 }
