@@ -113,10 +113,16 @@ impl Board {
 
     /// Notes that it was said about a resource as it was seen then, unless there is a newer state to comment on.
     pub(super) fn said(&self, seen: &Seen) {
-        if let Some(mut note) = self.0.notes.get_mut(&Named::of(seen)) {
-            let edition = Edition::of(seen);
-            if matches!(&*note, Note::Due(newest) if Edition::of(newest) == edition) {
-                *note = Note::Said(edition);
+        let edition = Edition::of(seen);
+        match self.0.notes.entry(Named::of(seen)) {
+            Entry::Occupied(mut known) => {
+                if matches!(known.get(), Note::Due(newest) if Edition::of(newest) == edition) {
+                    known.insert(Note::Said(edition));
+                }
+            }
+            // The watch was quicker than the reply. If the resource has gone, the next listing tells.
+            Entry::Vacant(free) => {
+                free.insert(Note::Said(edition));
             }
         }
     }
@@ -183,6 +189,20 @@ mod tests {
         assert!(board.due(&named).is_none() && board.all(named.kind).is_empty());
         assert_eq!(board.see(right), None);
         assert!(board.all(named.kind).is_empty());
+    }
+
+    #[test]
+    fn an_echo_that_comes_before_the_reply_changes_nothing() {
+        let board = Board::default();
+        board.see(seen("1", 1)).unwrap();
+        let conditions = announce::announce(&seen("1", 1), Timestamp::UNIX_EPOCH);
+        let echo = Seen {
+            conditions: conditions.unwrap().conditions,
+            ..seen("2", 1)
+        };
+        assert_eq!(board.see(echo), None);
+        board.said(&seen("1", 1));
+        assert_eq!(board.see(seen("3", 1)), None, "it was said once");
     }
 
     #[test]

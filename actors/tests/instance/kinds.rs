@@ -266,7 +266,7 @@ async fn a_deletion_is_not_held_up_and_says_what_another_operator_has_to_do() {
 
 #[actix::test]
 async fn an_absent_crd_disturbs_nothing_and_is_found_once_it_is_installed() {
-    let mut rig = rig();
+    let mut rig = Rig::new().with_namespaces(&["a"]);
     for (kind, ..) in KINDS {
         rig.world.api.remove_kind(kind);
     }
@@ -297,10 +297,8 @@ async fn an_absent_crd_disturbs_nothing_and_is_found_once_it_is_installed() {
     create(&rig, "a");
     sleep(400).await;
     assert!(all_told(&rig, "a"));
-    let mut crds: Vec<String> = Vec::new();
     for (kind, ..) in KINDS {
         rig.world.api.remove_kind(kind);
-        crds.push(kind.to_owned());
     }
     sleep(1_000).await;
     assert_eq!(operator.health().readiness().details, Vec::<String>::new());
