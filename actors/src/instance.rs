@@ -154,17 +154,7 @@ impl Instance {
             crd,
         };
         let events = tasks.spawn(sender.run());
-        let announcer = announcer::Means {
-            board: Board::default(),
-            api: shell.api.clone(),
-            events: shell.events.clone(),
-            clock: clock.clone(),
-            tasks: tasks.clone(),
-            health: health.clone(),
-            jitter: jitter.clone(),
-        };
-        let board = announcer.board.clone();
-        let announcer = Announcer::new(announcer).start();
+        let (announcing, announcer) = announcer(&shell, (&tasks, &health), jitter.clone());
         let counting = metrics.clone().recipient();
         let crew = crew(shell, &options, (&tasks, &health), counting);
         let forgotten = metrics.clone().recipient();
@@ -176,10 +166,7 @@ impl Instance {
             health: health.clone(),
             tasks: tasks.clone(),
             clock: clock.clone(),
-            announcing: Announcing {
-                board,
-                announcer: announcer.clone().recipient(),
-            },
+            announcing,
             jitter,
             selector: options.selector.clone(),
             relist,
@@ -201,19 +188,12 @@ impl Instance {
             );
             LeaderElector::new(election, acting, means, parts, send_standing).start()
         });
-        match elector {
-            None => {
-                supervisor.do_send(Led);
-                announcer.do_send(Led);
-            }
-            Some(_) => {
-                let told = [
-                    supervisor.clone().recipient(),
-                    announcer.clone().recipient(),
-                ];
-                drop(tasks.spawn(tell_when_leading(standing.clone(), told)));
-            }
-        }
+        let leading = elector.as_ref().map(|_| standing.clone());
+        drop(tasks.spawn(tell_when_leading(
+            leading,
+            supervisor.clone(),
+            announcer.clone(),
+        )));
         Ok(Self {
             supervisor,
             watcher,
@@ -317,6 +297,33 @@ impl Drop for Instance {
     }
 }
 
+/// Starts the announcer and makes its board.
+fn announcer(
+    shell: &Shell,
+    (tasks, health): (&Tasks, &Health),
+    jitter: Jitter,
+) -> (Announcing, Addr<Announcer>) {
+    let board = Board::default();
+    let means = announcer::Means {
+        board: board.clone(),
+        api: shell.api.clone(),
+        events: shell.events.clone(),
+        clock: shell.clock.clone(),
+        tasks: tasks.clone(),
+        health: health.clone(),
+        jitter,
+    };
+    let announcer = Announcer::new(means).start();
+    let told = announcer.clone().recipient();
+    (
+        Announcing {
+            board,
+            announcer: told,
+        },
+        announcer,
+    )
+}
+
 /// Makes what the actors of all resources share.
 fn crew(
     shell: Shell,
@@ -356,14 +363,18 @@ fn factory(crew: Crew) -> Factory {
     })
 }
 
-async fn tell_when_leading(mut standing: watch::Receiver<Standing>, told: [Recipient<Led>; 2]) {
-    if standing
-        .wait_for(|standing| *standing == Standing::Leading)
-        .await
-        .is_ok()
-    {
-        for actor in told {
-            actor.do_send(Led);
+/// Tells these actors that this instance leads: at once if there is no election.
+async fn tell_when_leading(
+    standing: Option<watch::Receiver<Standing>>,
+    supervisor: Addr<Supervisor>,
+    announcer: Addr<Announcer>,
+) {
+    if let Some(mut standing) = standing {
+        let leads = standing.wait_for(|standing| *standing == Standing::Leading);
+        if leads.await.is_err() {
+            return;
         }
     }
+    supervisor.do_send(Led);
+    announcer.do_send(Led);
 }
