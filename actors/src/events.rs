@@ -3,9 +3,12 @@
 use crate::api::Api;
 use crate::clock::Clock;
 use operator_core::decision::Notice;
+use operator_core::name::Uid;
 use operator_core::resource::Meta;
 use serde_json::{Value, json};
+use std::fmt;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// How many events wait to be sent; more are dropped, and counted in the log.
 const QUEUE: usize = 1024;
@@ -26,8 +29,38 @@ pub struct EventSender {
 
 #[derive(Debug)]
 struct Event {
-    meta: Meta,
+    about: About,
     notice: Notice,
+}
+
+/// The resource that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: Uid,
+}
+
+impl From<&Meta> for About {
+    fn from(meta: &Meta) -> Self {
+        Self {
+            kind: meta.key.kind.as_str(),
+            namespace: meta.key.namespace.clone(),
+            name: meta.key.name.clone(),
+            uid: meta.uid.clone(),
+        }
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
 }
 
 /// Makes a bounded queue of events and the task that empties it.
@@ -46,14 +79,15 @@ pub fn queue(api: Api, clock: Clock, instance: impl Into<String>) -> (EventSink,
 
 impl EventSink {
     /// Leaves an event. A full queue drops it: events are news, not records.
-    pub fn emit(&self, meta: &Meta, notice: Notice) {
-        let reason = notice.reason.clone();
+    pub fn emit(&self, about: impl Into<About>, notice: Notice) {
         let event = Event {
-            meta: meta.clone(),
+            about: about.into(),
             notice,
         };
-        if self.0.try_send(event).is_err() {
-            tracing::warn!(resource = %meta.key, %reason, "event dropped: the queue is full or closed");
+        if let Err(error) = self.0.try_send(event) {
+            let (TrySendError::Full(event) | TrySendError::Closed(event)) = error;
+            let (about, reason) = (event.about, event.notice.reason);
+            tracing::warn!(resource = %about, %reason, "event dropped: the queue is full or closed");
         }
     }
 }
@@ -67,9 +101,9 @@ impl EventSender {
     }
 
     async fn send(&self, event: &Event) {
-        let namespace = &event.meta.key.namespace;
+        let namespace = &event.about.namespace;
         let path = format!("/api/v1/namespaces/{namespace}/events");
-        let name = name(&event.meta, &event.notice);
+        let name = name(&event.about, &event.notice);
         let body = self.body(&name, event);
         let Err(failure) = self.api.post(&path, &body, None).await else {
             return;
@@ -82,7 +116,7 @@ impl EventSender {
             _ => failure,
         };
         // A namespace that is being deleted takes no events, and rights may be missing.
-        tracing::debug!(resource = %event.meta.key, reason = %event.notice.reason, error = %failure.why, "event not sent");
+        tracing::debug!(resource = %event.about, reason = %event.notice.reason, error = %failure.why, "event not sent");
     }
 
     /// Counts a repeated event instead of making another.
@@ -101,18 +135,18 @@ impl EventSender {
     }
 
     fn body(&self, name: &str, event: &Event) -> Value {
-        let (meta, notice) = (&event.meta, &event.notice);
+        let (about, notice) = (&event.about, &event.notice);
         let now = stamp(&self.clock);
         json!({
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": { "name": name, "namespace": meta.key.namespace },
+            "metadata": { "name": name, "namespace": about.namespace },
             "involvedObject": {
                 "apiVersion": "flink.apache.org/v1beta1",
-                "kind": meta.key.kind.as_str(),
-                "namespace": meta.key.namespace,
-                "name": meta.key.name,
-                "uid": meta.uid.as_str(),
+                "kind": about.kind,
+                "namespace": about.namespace,
+                "name": about.name,
+                "uid": about.uid.as_str(),
             },
             "type": if notice.warning { "Warning" } else { "Normal" },
             "reason": notice.reason,
@@ -137,15 +171,15 @@ fn stamp(clock: &Clock) -> String {
 }
 
 /// Names an event as upstream does, so that a repeat meets the first.
-fn name(meta: &Meta, notice: &Notice) -> String {
+fn name(about: &About, notice: &Notice) -> String {
     let type_ = if notice.warning { "Warning" } else { "Normal" };
     let text = format!(
         "{}{}{type_}{}{}{}",
         notice.reason,
         notice.message,
-        meta.key.kind.as_str(),
-        meta.key.name,
-        meta.uid.as_str()
+        about.kind,
+        about.name,
+        about.uid.as_str()
     );
     let hash = text.encode_utf16().fold(0_i32, |hash, unit| {
         hash.wrapping_mul(31).wrapping_add(i32::from(unit))

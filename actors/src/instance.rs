@@ -3,6 +3,7 @@
 //! Several instances can run in one process, on one actix system; each owns its tasks, clock, identities and
 //! jitter, and can be dropped whole.
 
+use crate::announcer::{self, Announcer, Board};
 use crate::api::Api;
 use crate::backoff::Jitter;
 use crate::clock::Clock;
@@ -16,7 +17,7 @@ use crate::lanes::Lanes;
 use crate::leader::{LeaderElector, Release, Standing};
 use crate::leadership::Leadership;
 use crate::metrics::{Identity, Metrics};
-use crate::namespaces::{NamespaceSet, NamespaceWatcher, Watching};
+use crate::namespaces::{Announcing, NamespaceSet, NamespaceWatcher, Watching};
 use crate::options::{BadOptions, Options};
 use crate::pass;
 use crate::resource::{Crew, PassEnded, ResourceActor, Work};
@@ -92,6 +93,7 @@ pub struct Ended {
 pub struct Instance {
     supervisor: Addr<Supervisor>,
     watcher: Addr<NamespaceWatcher>,
+    announcer: Addr<Announcer>,
     elector: Option<Addr<LeaderElector>>,
     config: Option<Addr<ConfigWatcher>>,
     metrics: Addr<Metrics>,
@@ -152,6 +154,7 @@ impl Instance {
             crd,
         };
         let events = tasks.spawn(sender.run());
+        let (announcing, announcer) = announcer(&shell, (&tasks, &health), jitter.clone());
         let counting = metrics.clone().recipient();
         let crew = crew(shell, &options, (&tasks, &health), counting);
         let forgotten = metrics.clone().recipient();
@@ -163,6 +166,7 @@ impl Instance {
             health: health.clone(),
             tasks: tasks.clone(),
             clock: clock.clone(),
+            announcing,
             jitter,
             selector: options.selector.clone(),
             relist,
@@ -184,13 +188,16 @@ impl Instance {
             );
             LeaderElector::new(election, acting, means, parts, send_standing).start()
         });
-        match elector {
-            None => supervisor.do_send(Led),
-            Some(_) => drop(tasks.spawn(tell_when_leading(standing.clone(), supervisor.clone()))),
-        }
+        let leading = elector.as_ref().map(|_| standing.clone());
+        drop(tasks.spawn(tell_when_leading(
+            leading,
+            supervisor.clone(),
+            announcer.clone(),
+        )));
         Ok(Self {
             supervisor,
             watcher,
+            announcer,
             elector,
             config: config_watcher,
             metrics,
@@ -235,6 +242,7 @@ impl Instance {
     /// Ends in good order: passes are finished within the deadline, the last events leave, the lease is given back.
     pub async fn shutdown(mut self, deadline: Duration) -> Ended {
         self.health.draining();
+        self.announcer.do_send(CutOff);
         let (tell, drained) = oneshot::channel();
         self.supervisor.do_send(Drain(tell));
         let passes_ended = timeout(deadline, drained)
@@ -278,6 +286,7 @@ impl Drop for Instance {
         self.tasks.cut();
         self.supervisor.do_send(CutOff);
         self.watcher.do_send(CutOff);
+        self.announcer.do_send(CutOff);
         if let Some(elector) = &self.elector {
             elector.do_send(CutOff);
         }
@@ -286,6 +295,33 @@ impl Drop for Instance {
         }
         self.metrics.do_send(CutOff);
     }
+}
+
+/// Starts the announcer and makes its board.
+fn announcer(
+    shell: &Shell,
+    (tasks, health): (&Tasks, &Health),
+    jitter: Jitter,
+) -> (Announcing, Addr<Announcer>) {
+    let board = Board::default();
+    let means = announcer::Means {
+        board: board.clone(),
+        api: shell.api.clone(),
+        events: shell.events.clone(),
+        clock: shell.clock.clone(),
+        tasks: tasks.clone(),
+        health: health.clone(),
+        jitter,
+    };
+    let announcer = Announcer::new(means).start();
+    let told = announcer.clone().recipient();
+    (
+        Announcing {
+            board,
+            announcer: told,
+        },
+        announcer,
+    )
 }
 
 /// Makes what the actors of all resources share.
@@ -327,12 +363,18 @@ fn factory(crew: Crew) -> Factory {
     })
 }
 
-async fn tell_when_leading(mut standing: watch::Receiver<Standing>, supervisor: Addr<Supervisor>) {
-    if standing
-        .wait_for(|standing| *standing == Standing::Leading)
-        .await
-        .is_ok()
-    {
-        supervisor.do_send(Led);
+/// Tells these actors that this instance leads: at once if there is no election.
+async fn tell_when_leading(
+    standing: Option<watch::Receiver<Standing>>,
+    supervisor: Addr<Supervisor>,
+    announcer: Addr<Announcer>,
+) {
+    if let Some(mut standing) = standing {
+        let leads = standing.wait_for(|standing| *standing == Standing::Leading);
+        if leads.await.is_err() {
+            return;
+        }
     }
+    supervisor.do_send(Led);
+    announcer.do_send(Led);
 }

@@ -4,6 +4,7 @@
 //! resource beyond a pass, never retries a request that changes something, and keeps no globals:
 //! several instances can run in one process, and each can be dropped whole.
 
+pub mod announcer;
 pub mod api;
 pub mod backoff;
 pub mod clock;

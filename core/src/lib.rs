@@ -7,6 +7,7 @@
 //! A pass of the shell reads a [`Resource`](resource::Resource), asks what [`decide::wanted`] names,
 //! lets [`decide::decide`] say what to do, does it, and stores what [`decide::settle`] makes of it.
 
+pub mod announce;
 pub mod build;
 pub mod config;
 pub mod decide;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::kinds;
 use crate::stage::accounts;
 use crate::stage::audit::{self, Right};
 use crate::stage::node::{BAD_IMAGE, Node, Pace};
@@ -40,6 +41,7 @@ async fn shipped_rights_suffice_for_whole_lives_and_each_is_used() {
     highly_available(&space).await;
     bad_image(&space, &node).await;
     no_volume(&space).await;
+    kinds::come_and_go(&space).await;
     operator.stop().await;
 
     let asked = audit::asked_by(plane, &audit::operator(&space));

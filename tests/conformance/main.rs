@@ -8,6 +8,7 @@
 
 mod broken;
 mod crd;
+mod kinds;
 mod life;
 mod quiet;
 mod rules;

@@ -181,6 +181,11 @@ impl Health {
         self.parts().configuration.clone()
     }
 
+    /// Notes whether resources of kinds that are not carried out can be told so.
+    pub fn announcing(&self, problem: Option<String>) {
+        self.parts().announcing = problem;
+    }
+
     /// Returns whether this instance leads, stands by, or is stopping.
     pub fn role(&self) -> Role {
         Role::of(&self.0.leadership)

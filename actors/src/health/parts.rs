@@ -35,6 +35,8 @@ pub(super) struct Parts {
     pub(super) beats: BTreeMap<Part, Duration>,
     pub(super) draining: bool,
     pub(super) configuration: Option<String>,
+    /// Why a resource of a kind that is not carried out cannot be told so.
+    pub(super) announcing: Option<String>,
 }
 
 impl Parts {
@@ -79,6 +81,9 @@ pub struct WatchHealth {
     /// What is wrong, by the plural of the kind.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub troubles: BTreeMap<&'static str, Trouble>,
+    /// The same for kinds that are not carried out: nothing else depends on these watches.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unannounced: BTreeMap<&'static str, Trouble>,
 }
 
 /// What is wrong with a watch.

@@ -176,6 +176,12 @@ impl Health {
                     trouble.since, trouble.message
                 ));
             }
+            for (plural, trouble) in &watch.unannounced {
+                details.push(format!(
+                    "{scope}: cannot watch {plural} since {}, so none is told that this version does not carry it out: {}",
+                    trouble.since, trouble.message
+                ));
+            }
         }
         if watches.is_empty() {
             details.push("no namespace is watched yet".to_owned());
@@ -194,6 +200,7 @@ impl Health {
         if let Some(problem) = self.configuration_problem() {
             details.push(format!("the configuration files cannot be read, the last good ones stay in force: {problem}"));
         }
+        details.extend(self.parts().announcing.clone());
         details.extend(self.crash_loops());
         let draining = self.parts().draining || role == Role::Stopping;
         if draining {

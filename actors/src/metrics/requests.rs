@@ -14,8 +14,11 @@ const BUCKETS: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
 ];
 /// The plurals that the operator works with; anything else is counted as `other`.
-const PLURALS: [&str; 7] = [
+const PLURALS: [&str; 10] = [
     "flinkdeployments",
+    "flinksessionjobs",
+    "flinkstatesnapshots",
+    "flinkbluegreendeployments",
     "deployments",
     "pods",
     "services",

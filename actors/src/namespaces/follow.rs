@@ -3,19 +3,21 @@
 use super::set::Scope;
 use super::shelf::{Shelf, covered};
 use super::watched::{Slim, Watched};
+use crate::announcer::Board;
 use crate::backoff::{Delays, Growth, Jitter};
 use crate::health::{Health, Trouble};
 use crate::supervisor::Sighting;
 use actix::prelude::*;
 use futures::StreamExt;
 use kube::Api;
+use kube::runtime::utils::Backoff as _;
 use kube::runtime::{WatchStreamExt, watcher};
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The pauses after errors.
 const ERRORS: Growth = Growth {
@@ -27,6 +29,14 @@ const ERRORS: Growth = Growth {
 const HEALED: Duration = Duration::from_secs(45);
 /// A listing that brings nothing for this long is begun again: the API server sets no deadline for it.
 const STUCK: Duration = Duration::from_secs(60);
+
+/// The pauses while the CRD of a kind that is not carried out is not installed, or rights on it are missing: so
+/// long that what is at rest stays quiet.
+const ABSENT: Growth = Growth {
+    first: Duration::from_secs(5),
+    factor: 2.0,
+    longest: Duration::from_secs(300),
+};
 
 /// A watch has listed everything for the first time.
 #[derive(Clone, Copy, Debug, Message)]
@@ -59,6 +69,7 @@ pub(super) struct Context {
 pub(super) async fn follow<S: Shelf>(shelf: S, context: Context) {
     let mut watch = Watch {
         shelf,
+        absences: Delays::new(ABSENT).spread(context.jitter.clone()),
         context,
         listing: Listing::No,
         trouble: false,
@@ -85,6 +96,7 @@ struct Watch<S: Shelf> {
     trouble: bool,
     /// Namespace and name of objects that could not be decoded.
     undecodable: BTreeSet<(String, String)>,
+    absences: Delays,
 }
 
 impl<S: Shelf> Drop for Watch<S> {
@@ -133,7 +145,17 @@ impl<S: Shelf> Watch<S> {
                 Some(Ok(event)) => self.event(event),
                 Some(Err(error)) => {
                     healed = Instant::now() + HEALED;
-                    self.error(&error);
+                    let (code, message) = explain(&error);
+                    match (self.shelf.optional(), code) {
+                        (Some(board), Some(404)) => self.not_installed(&board),
+                        (Some(_), Some(401 | 403)) => self.error(code, message),
+                        (Some(_) | None, _) => {
+                            self.error(code, message);
+                            continue;
+                        }
+                    }
+                    sleep(self.absences.pause()).await;
+                    return;
                 }
                 None => return,
             }
@@ -226,10 +248,31 @@ impl<S: Shelf> Watch<S> {
                 }
             }
         }
-        self.context.watcher.do_send(Listed {
-            life: self.context.life,
-            plural: S::Object::PLURAL,
-        });
+        let plural = S::Object::PLURAL;
+        let Some(board) = self.shelf.optional() else {
+            let life = self.context.life;
+            return self.context.watcher.do_send(Listed { life, plural });
+        };
+        self.absences.reset();
+        if board.installed(plural, true) {
+            tracing::info!(plural, "CRD is installed by now");
+        }
+    }
+
+    /// The CRD of a kind that is not carried out is not there, so neither are resources.
+    fn not_installed(&mut self, board: &Board) {
+        self.well();
+        self.listing = Listing::No;
+        for place in covered(&self.shelf, &self.context.scope) {
+            self.tell(self.shelf.remove(&place));
+        }
+        let plural = S::Object::PLURAL;
+        if board.installed(plural, false) {
+            tracing::info!(
+                plural,
+                "CRD is not installed; it is looked for again now and then"
+            );
+        }
     }
 
     fn tell(&self, sighting: Option<Sighting>) {
@@ -241,8 +284,7 @@ impl<S: Shelf> Watch<S> {
         }
     }
 
-    fn error(&mut self, error: &watcher::Error) {
-        let (code, message) = explain(error);
+    fn error(&mut self, code: Option<u16>, message: String) {
         // An expired watch is normal: it lists again.
         if code == Some(410) {
             return;
@@ -257,8 +299,14 @@ impl<S: Shelf> Watch<S> {
         };
         let (plural, scope) = (S::Object::PLURAL, self.context.scope.name());
         let now = self.context.clock.now();
+        let optional = self.shelf.optional().is_some();
         self.context.health.of_watch(scope, |watch| {
-            let known = watch.troubles.get(plural);
+            let troubles = if optional {
+                &mut watch.unannounced
+            } else {
+                &mut watch.troubles
+            };
+            let known = troubles.get(plural);
             if known.is_none_or(|known| known.message != message) {
                 tracing::warn!(
                     scope,
@@ -268,7 +316,7 @@ impl<S: Shelf> Watch<S> {
                 );
             }
             let since = known.map_or(now, |known| known.since);
-            watch.troubles.insert(
+            troubles.insert(
                 plural,
                 Trouble {
                     forbidden,
@@ -285,9 +333,10 @@ impl<S: Shelf> Watch<S> {
         }
         self.trouble = false;
         let (plural, scope) = (S::Object::PLURAL, self.context.scope.name());
-        self.context
-            .health
-            .of_watch(scope, |watch| drop(watch.troubles.remove(plural)));
+        self.context.health.of_watch(scope, |watch| {
+            watch.troubles.remove(plural);
+            watch.unannounced.remove(plural);
+        });
         tracing::info!(scope, plural, "watch works again");
     }
 }

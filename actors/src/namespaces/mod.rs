@@ -10,10 +10,13 @@ mod watched;
 
 pub use set::{BadNamespaces, NamespaceSet};
 
+use crate::announcer::{Board, Due};
 use crate::backoff::{Delays, Growth, Jitter};
 use crate::clock::Clock;
 use crate::health::{Health, Part};
-use crate::slim::{SlimDeployment, SlimPod, SlimResource};
+use crate::slim::{
+    BlueGreenDeployments, Mark, SessionJobs, SlimDeployment, SlimPod, SlimResource, StateSnapshots,
+};
 use crate::stores::Stores;
 use crate::supervisor::{CutOff, Sighting};
 use crate::tasks::Tasks;
@@ -24,7 +27,7 @@ use kube::Api;
 use kube::api::ListParams;
 use operator_core::name::Key;
 use set::Scope;
-use shelf::{Deployments, Pods, Resources, Shelf, covered};
+use shelf::{Accepted, Deployments, Pods, Resources, Shelf, covered};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +39,7 @@ use watched::{Slim, Watched};
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// More namespaces than this are watched by one watch per kind, where rights allow.
 const FEW: usize = 10;
-/// Kinds that are watched in every scope.
+/// Kinds without which a scope is not ready.
 const KINDS: usize = 3;
 /// The pauses between tries to find out about rights.
 const PROBES: Growth = Growth {
@@ -65,12 +68,23 @@ pub struct Watching {
     pub tasks: Tasks,
     /// The time.
     pub clock: Clock,
+    /// Where kinds that are not carried out are told so.
+    pub announcing: Announcing,
     /// Spreads pauses.
     pub jitter: Jitter,
     /// Selects the resources that are managed.
     pub selector: Option<String>,
     /// How often everything is listed again.
     pub relist: Duration,
+}
+
+/// What becomes of resources of kinds that are not carried out.
+#[derive(Clone)]
+pub struct Announcing {
+    /// Where they are noted.
+    pub board: Board,
+    /// Who is told that something is due.
+    pub announcer: Recipient<Due>,
 }
 
 /// The watcher of namespaces of one instance.
@@ -207,11 +221,23 @@ impl NamespaceWatcher {
         self.with.health.of_watch(&name, |watch| {
             *watch = crate::health::WatchHealth::default();
         });
-        let stores = &self.with.stores;
+        let (stores, announcing) = (&self.with.stores, &self.with.announcing);
         let watches = vec![
             self.spawn(&stop, follow(Deployments(stores.clone()), context.clone())),
             self.spawn(&stop, follow(Pods(stores.clone()), context.clone())),
-            self.spawn(&stop, follow(Resources(stores.clone()), context)),
+            self.spawn(&stop, follow(Resources(stores.clone()), context.clone())),
+            self.spawn(
+                &stop,
+                follow(Accepted::<SessionJobs>::new(announcing), context.clone()),
+            ),
+            self.spawn(
+                &stop,
+                follow(Accepted::<StateSnapshots>::new(announcing), context.clone()),
+            ),
+            self.spawn(
+                &stop,
+                follow(Accepted::<BlueGreenDeployments>::new(announcing), context),
+            ),
         ];
         self.running.insert(
             name,
@@ -277,6 +303,17 @@ impl NamespaceWatcher {
                 self.supervisor.do_send(sighting);
             }
         }
+        let announcing = &self.with.announcing;
+        forget(&Accepted::<SessionJobs>::new(announcing), scope);
+        forget(&Accepted::<StateSnapshots>::new(announcing), scope);
+        forget(&Accepted::<BlueGreenDeployments>::new(announcing), scope);
+    }
+}
+
+/// Removes what a shelf keeps of a scope, which tells nobody anything.
+fn forget<M: Mark>(shelf: &Accepted<M>, scope: &Scope) {
+    for place in covered(shelf, scope) {
+        drop(shelf.remove(&place));
     }
 }
 

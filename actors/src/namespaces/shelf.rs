@@ -1,12 +1,15 @@
 //! Where watched objects are kept, and whom their changes wake.
 
+use super::Announcing;
 use super::set::Scope;
 use super::watched::Slim;
+use crate::announcer::{Board, Due, Named};
 use crate::resource::Wake;
-use crate::slim::{SlimDeployment, SlimMeta, SlimPod, SlimResource};
+use crate::slim::{Mark, SlimAccepted, SlimDeployment, SlimMeta, SlimPod, SlimResource};
 use crate::stores::Stores;
 use crate::supervisor::Sighting;
 use operator_core::name::{Key, Kind};
+use std::marker::PhantomData;
 
 /// Selects what belongs to the JobManagers of both deployment modes.
 const JOB_MANAGERS: &str =
@@ -27,6 +30,10 @@ pub(super) trait Shelf: Clone + Send + Sync + 'static {
     fn place(object: &Self::Object) -> Place;
     /// Lists what is kept.
     fn places(&self) -> Vec<Place>;
+    /// Returns the board of a kind that the operator can do without: its CRD may be absent, and rights on it.
+    fn optional(&self) -> Option<Board> {
+        None
+    }
 }
 
 /// Where an object is kept.
@@ -97,6 +104,17 @@ impl Slim for SlimPod {
     const VERSION: &'static str = "v1";
     const KIND: &'static str = "Pod";
     const PLURAL: &'static str = "pods";
+
+    fn meta(&self) -> &SlimMeta {
+        &self.metadata
+    }
+}
+
+impl<M: Mark> Slim for SlimAccepted<M> {
+    const GROUP: &'static str = "flink.apache.org";
+    const VERSION: &'static str = "v1beta1";
+    const KIND: &'static str = M::KIND.as_str();
+    const PLURAL: &'static str = M::KIND.plural();
 
     fn meta(&self) -> &SlimMeta {
         &self.metadata
@@ -241,5 +259,57 @@ impl Shelf for Pods {
             name,
         };
         self.0.pod_names().into_iter().map(place).collect()
+    }
+}
+
+/// Keeps what is to be said about resources of a kind that is accepted and not carried out.
+#[derive(Clone)]
+pub(super) struct Accepted<M>(Announcing, PhantomData<M>);
+
+impl<M> Accepted<M> {
+    pub(super) fn new(announcing: &Announcing) -> Self {
+        Self(announcing.clone(), PhantomData)
+    }
+}
+
+impl<M: Mark> Shelf for Accepted<M> {
+    type Object = SlimAccepted<M>;
+
+    fn selector(resources: Option<&str>) -> Option<String> {
+        resources.map(ToOwned::to_owned)
+    }
+
+    fn put(&self, object: SlimAccepted<M>) -> Option<Sighting> {
+        if let Some(named) = self.0.board.see(object.seen()) {
+            self.0.announcer.do_send(Due(named));
+        }
+        None
+    }
+
+    fn remove(&self, place: &Place) -> Option<Sighting> {
+        self.0.board.forget(&Named {
+            kind: M::KIND,
+            namespace: place.namespace.clone(),
+            name: place.name.clone(),
+        });
+        None
+    }
+
+    fn place(object: &SlimAccepted<M>) -> Place {
+        Place::of(&object.metadata, &object.metadata.name)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let place = |named: Named| Place {
+            namespace: named.namespace,
+            cluster: named.name.clone(),
+            name: named.name,
+        };
+        let named = self.0.board.all(M::KIND).into_iter();
+        named.map(place).collect()
+    }
+
+    fn optional(&self) -> Option<Board> {
+        Some(self.0.board.clone())
     }
 }

@@ -3,11 +3,13 @@
 //! They are read straight from the bytes of a watch or a reply, so that what is left out is never
 //! built in memory.
 
+mod accepted;
 mod deployment;
 mod meta;
 mod pod;
 mod resource;
 
+pub use accepted::{BlueGreenDeployments, Mark, SessionJobs, SlimAccepted, StateSnapshots};
 pub use deployment::SlimDeployment;
 pub use meta::{OwnerReference, SlimMeta};
 pub use pod::SlimPod;

@@ -3,11 +3,12 @@
 use super::bench::millis;
 use actix::prelude::*;
 use bytes::Bytes;
+use flink_operator_actors::announcer::{Board, Due};
 use flink_operator_actors::backoff::Jitter;
 use flink_operator_actors::clock::Clock;
 use flink_operator_actors::health::Health;
 use flink_operator_actors::leadership::Leadership;
-use flink_operator_actors::namespaces::{NamespaceSet, NamespaceWatcher, Watching};
+use flink_operator_actors::namespaces::{Announcing, NamespaceSet, NamespaceWatcher, Watching};
 use flink_operator_actors::shell::CrdSupport;
 use flink_operator_actors::stores::Stores;
 use flink_operator_actors::supervisor::{CutOff, Sighting};
@@ -77,6 +78,21 @@ impl Handler<Sighting> for Listener {
     }
 }
 
+/// Is told nothing here.
+struct Nobody;
+
+impl Actor for Nobody {
+    type Context = Context<Self>;
+}
+
+impl Handler<Due> for Nobody {
+    type Result = ();
+
+    fn handle(&mut self, due: Due, _: &mut Self::Context) {
+        panic!("{due:?}");
+    }
+}
+
 fn flink(name: &str, version: &str, (field, value): (&str, Value)) -> Value {
     let mut object = json!({
         "metadata": { "name": name, "namespace": "demo", "uid": name, "resourceVersion": version, "generation": 1 },
@@ -109,6 +125,10 @@ async fn an_object_that_cannot_be_decoded_is_isolated_and_not_taken_for_deleted(
         health: health.clone(),
         tasks: Tasks::new(),
         clock,
+        announcing: Announcing {
+            board: Board::default(),
+            announcer: Nobody.start().recipient(),
+        },
         jitter: Jitter::seeded(1),
         selector: None,
         relist: Duration::from_secs(100),

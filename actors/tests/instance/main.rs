@@ -3,6 +3,7 @@
 
 mod herd;
 mod herd_api;
+mod kinds;
 mod leader;
 mod life;
 mod namespaces;

@@ -187,7 +187,26 @@ fn an_unguarded_status_is_caught() {
     let mut story = Story::new();
     story.resource(stateless());
     let patch = json!({ "metadata": { "resourceVersion": "1" } });
-    story.request(Verb::Patch, "flinkdeployments/status", "a", Some(patch));
+    story.request(
+        Verb::Patch,
+        "flinkdeployments/status",
+        "a",
+        Some(patch.clone()),
+    );
+    assert_eq!(story.broken(), ["guarded-status"]);
+    let mut story = Story::new();
+    story.request(Verb::Patch, "flinksessionjobs/status", "a", Some(patch));
+    assert_eq!(
+        story.broken(),
+        [""; 0],
+        "the conditions of a kind that is not carried out"
+    );
+    story.request(
+        Verb::Patch,
+        "flinksessionjobs/status",
+        "a",
+        Some(json!({ "metadata": {} })),
+    );
     assert_eq!(story.broken(), ["guarded-status"]);
 }
 
