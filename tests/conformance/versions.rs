@@ -161,8 +161,8 @@ async fn is_not_bound(space: &Space, rule: &str, path: &str) {
         json!({ "labels": { "kept": "true" } }),
         json!({ "finalizers": ["flink.apache.org/test", "flink.apache.org/other"] }),
     ] {
-        let patch = json!({ "metadata": metadata });
-        space.send(Method::PATCH, path, Some(&patch)).await.ok();
+        let edit = json!({ "metadata": metadata });
+        space.send(Method::PATCH, path, Some(&edit)).await.ok();
     }
     space.send(Method::DELETE, path, None).await.ok();
     let mut object = space.send(Method::GET, path, None).await.ok();
