@@ -21,6 +21,13 @@ pub(crate) struct Meta {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) uid: String,
+    pub(crate) resource_version: String,
+}
+
+/// An object that can be followed.
+pub(crate) trait Followed {
+    /// Returns its metadata.
+    fn metadata(&self) -> &Meta;
 }
 
 impl Meta {
@@ -37,7 +44,7 @@ pub(crate) async fn follow<T>(
     mut seen: impl FnMut(T) + Send + 'static,
 ) -> JoinHandle<()>
 where
-    T: Clone + Debug + DeserializeOwned + Send + 'static,
+    T: Clone + Debug + DeserializeOwned + Followed + Send + 'static,
 {
     let query = if path.contains('?') { '&' } else { '?' };
     let list = loop {
@@ -53,16 +60,38 @@ where
         Some(0),
         "{path}: something is there before the beginning"
     );
-    let version = list["metadata"]["resourceVersion"].as_str().unwrap();
-    let uri = format!("{path}{query}watch=true&timeoutSeconds=7200&resourceVersion={version}");
-    let request = Request::get(uri).body(Vec::new()).unwrap();
-    let mut events = client.request_events::<T>(request).await.unwrap().boxed();
+    let mut version = list["metadata"]["resourceVersion"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let watch = format!("{path}{query}watch=true&timeoutSeconds=7200&resourceVersion=");
+    let client = client.clone();
+    let begin = async move |version: &str| {
+        let request = Request::get(format!("{watch}{version}"));
+        let request = request.body(Vec::new()).unwrap();
+        client
+            .request_events::<T>(request)
+            .await
+            .map(StreamExt::boxed)
+    };
+    let mut events = begin(&version).await.unwrap();
     tokio::spawn(async move {
-        while let Some(event) = events.try_next().await.unwrap() {
-            match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => seen(object),
-                WatchEvent::Deleted(_) | WatchEvent::Bookmark(_) => {}
-                WatchEvent::Error(error) => panic!("a watch of the harness failed: {error:?}"),
+        loop {
+            match events.try_next().await {
+                Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
+                    version.clone_from(&object.metadata().resource_version);
+                    seen(object);
+                }
+                Ok(Some(WatchEvent::Deleted(_) | WatchEvent::Bookmark(_))) => {}
+                Ok(Some(WatchEvent::Error(error))) => {
+                    panic!("a watch of the harness failed: {error:?}")
+                }
+                // The server ends the watch of whoever reads too slowly: this process on a busy machine.
+                Ok(None) | Err(_) => match begin(&version).await {
+                    Ok(again) => events = again,
+                    // At the end the server goes first; before that, whoever waits for an event says so.
+                    Err(_) => return,
+                },
             }
         }
     })

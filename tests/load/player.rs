@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::follow::{Meta, follow};
+use crate::follow::{Followed, Meta, follow};
 use crate::stage::flink::{Application, Counts, JobManager};
 use crate::stage::space::send;
 
@@ -50,11 +50,23 @@ struct Deployment {
     metadata: Meta,
 }
 
+impl Followed for Deployment {
+    fn metadata(&self) -> &Meta {
+        &self.metadata
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 struct ConfigMap {
     metadata: Meta,
     #[serde(default)]
     data: HashMap<String, String>,
+}
+
+impl Followed for ConfigMap {
+    fn metadata(&self) -> &Meta {
+        &self.metadata
+    }
 }
 
 impl Player {
@@ -169,6 +181,7 @@ impl Shared {
             name,
             namespace,
             uid,
+            resource_version: _,
         } = deployment;
         let pod = format!("{name}-pod");
         let pods = format!("/api/v1/namespaces/{namespace}/pods");
