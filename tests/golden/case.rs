@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use flink_operator_api::FlinkDeploymentSpec;
 use operator_core::build::{ClusterMeta, Effective, Restore, Submission};
@@ -98,6 +99,28 @@ impl Case {
                 None => Restore::Nothing,
             },
         }
+    }
+
+    /// Runs `flink-operator render` on the resource, with what is random in reality as in the recordings.
+    pub(crate) fn rendered(&self) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flink-operator"));
+        command.env_clear().args(["render", "-f"]);
+        command.arg(self.dir.join("flinkdeployment.yaml"));
+        command
+            .arg("--config-dir")
+            .arg(golden_dir().join("operator"))
+            .args(["--job-id", JOB_ID])
+            .args(["--job-result-store-id", RESULT_STORE_ID])
+            .args(["--deployment-uid", DEPLOYMENT_UID]);
+        if let Some(path) = self.deploy["savepoint"].as_str() {
+            command.args(["--restore-from", path]);
+        }
+        for name in files(&self.dir.join("kerberos")).keys() {
+            let file = self.dir.join("kerberos").join(name);
+            command.arg("--host-file");
+            command.arg(format!("kerberos/{name}={}", file.display()));
+        }
+        command.output().unwrap()
     }
 
     /// Tells whether the recorded submission failed.

@@ -3,6 +3,7 @@
 use operator_core::build::{self, Effective, memory};
 use operator_core::config::{Configuration, MemorySize, legacy, nested, text};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 use super::case::{Case, DEPLOYMENT_UID, named, parse};
 
@@ -11,6 +12,9 @@ const MAPS: [&str; 2] = [
     "kubernetes.jobmanager.annotations",
     "kubernetes.jobmanager.owner.reference",
 ];
+
+/// The annotations of this operator.
+const OWN_ANNOTATIONS: [&str; 2] = ["flink.apache.org/attempt", "flink.apache.org/children"];
 
 const PROGRAM_ARGS: &str = "$internal.application.program-args";
 
@@ -49,12 +53,7 @@ pub(crate) fn second_half(case: &Case) {
     let input = case.recorded_input();
     if case.fails() {
         let error = build::render(&input).unwrap_err();
-        let expected = match case.reason().split(' ').next().unwrap() {
-            "High" => "spec.jobManager.replicas",
-            "Overlapping" => "high-availability",
-            other => panic!("a reason that is not known here: {other}"),
-        };
-        assert_eq!(error.path(), expected, "{error}");
+        assert_eq!(error.path(), failure(case), "{error}");
         return;
     }
     let children = build::render(&input).unwrap();
@@ -63,13 +62,44 @@ pub(crate) fn second_half(case: &Case) {
         children,
         "the same inputs give the same objects"
     );
-    let mut objects: std::collections::BTreeMap<String, Value> = children
+    let mut objects: BTreeMap<String, Value> = children
         .with_owner(DEPLOYMENT_UID)
         .into_iter()
         .map(named)
         .collect();
     let (name, deployment) = named(children.deployment().clone());
     objects.insert(name, deployment);
+    equal_sets(objects, case, &input.config);
+}
+
+/// The program gives the recorded objects for the resource, or fails as recorded.
+pub(crate) fn command_line(case: &Case) {
+    let done = case.rendered();
+    let said = String::from_utf8(done.stderr).unwrap();
+    if case.fails() {
+        assert_eq!(done.status.code(), Some(1), "{said}");
+        assert!(said.contains(failure(case)), "{said}");
+        return;
+    }
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    let printed = String::from_utf8(done.stdout).unwrap();
+    let mut objects: BTreeMap<String, Value> =
+        printed.split("\n---\n").map(parse).map(named).collect();
+    for object in objects.values_mut() {
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        if let Some(annotations) = metadata.get_mut("annotations") {
+            let annotations = annotations.as_object_mut().unwrap();
+            // What is ours beside upstream's.
+            annotations.retain(|name, _| !OWN_ANNOTATIONS.contains(&name.as_str()));
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+    }
+    equal_sets(objects, case, &case.recorded_input().config);
+}
+
+fn equal_sets(mut objects: BTreeMap<String, Value>, case: &Case, config: &Configuration) {
     let recorded = case.objects();
     assert_eq!(
         objects.keys().collect::<Vec<_>>(),
@@ -78,7 +108,16 @@ pub(crate) fn second_half(case: &Case) {
     );
     for (name, recorded) in recorded {
         let built = objects.remove(&name).unwrap();
-        equal_objects(&name, built, recorded, case, &input.config);
+        equal_objects(&name, built, recorded, case, config);
+    }
+}
+
+/// Returns the field that an error has to name where the recorded submission failed.
+fn failure(case: &Case) -> &'static str {
+    match case.reason().split(' ').next().unwrap() {
+        "High" => "spec.jobManager.replicas",
+        "Overlapping" => "high-availability",
+        other => panic!("a reason that is not known here: {other}"),
     }
 }
 

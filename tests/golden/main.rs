@@ -75,12 +75,13 @@ cases! {
     }
 }
 
-/// Runs both halves of a case.
+/// Runs both halves of a case, by themselves and together as the program does.
 fn check(name: &str) {
     let case = Case::load(name);
     compare::first_half(&case);
     compare::second_half(&case);
     compare::memory(&case);
+    compare::command_line(&case);
 }
 
 #[test]
