@@ -4,6 +4,7 @@
 //! wait for conditions, never for time to pass, and leave their logs in `<target>/tmp/e2e/<test>`.
 #![allow(clippy::unwrap_used)] // helpers of tests: a panic is the failure
 
+mod adopted;
 mod chronicle;
 mod examples;
 mod flink;
