@@ -129,6 +129,36 @@ async fn examples_are_accepted_strictly() {
     assert!(accepted >= 5, "{accepted} examples");
 }
 
+#[tokio::test]
+async fn resources_that_the_java_operator_carried_out_are_accepted_strictly() {
+    let space = Space::new(Plane::shared().await, "recorded").await;
+    let below = |folder: &Path| {
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    let versions = below(&Path::new(ROOT).join("tests/golden/cases/native"));
+    let mut accepted = 0;
+    for case in versions.flat_map(|version| below(&version).collect::<Vec<_>>()) {
+        let text = fs::read_to_string(case.join("flinkdeployment.yaml")).unwrap();
+        let mut resource: Value = serde_saphyr::from_str(&text).unwrap();
+        for given in ["namespace", "uid", "generation", "resourceVersion"] {
+            resource["metadata"].as_object_mut().unwrap().remove(given);
+        }
+        let path = format!("{}?fieldValidation=Strict&dryRun=All", space.all());
+        let reply = space.send(Method::POST, &path, Some(&resource)).await;
+        assert_eq!(reply.warnings, Vec::<String>::new(), "{}", case.display());
+        assert!(
+            reply.code.is_success(),
+            "{}: {}",
+            case.display(),
+            reply.message()
+        );
+        accepted += 1;
+    }
+    assert_eq!(accepted, 32);
+}
+
 /// An edit of a valid object that the server must refuse, and what its message must say.
 struct Broken {
     what: &'static str,
