@@ -1,5 +1,9 @@
 //! The life of a job that keeps no state.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flink_operator_world::points::{Action, Failure};
 use serde_json::json;
 
 use crate::play::{NAME, Operator, application, pass};
@@ -113,6 +117,41 @@ fn a_suspended_job_leaves_nothing_behind_and_can_be_resumed() {
         scene.edit(|spec| spec["job"]["state"] = json!("running"));
         scene.until_state("STABLE").await;
         assert_eq!(scene.condition("Suspended")["status"], "False");
+        scene
+    });
+}
+
+#[test]
+fn a_start_that_is_suspended_before_it_is_complete_is_taken_back() {
+    scene(async |scene| {
+        let refused = Arc::new(AtomicBool::new(true));
+        let refuses = Arc::clone(&refused);
+        scene.world.api.on_mutation(move |point| {
+            let creates = point.call.starts_with("create services ");
+            if creates && refuses.load(Ordering::Relaxed) {
+                Action::FailBefore(Failure::Status(500))
+            } else {
+                Action::Proceed
+            }
+        });
+        scene.create(application());
+        scene
+            .until("half deployed", |scene| !scene.deployment().is_empty())
+            .await;
+        scene.edit(|spec| spec["job"]["state"] = json!("suspended"));
+        let at_rest = |scene: &Scene| {
+            let status = scene.status();
+            status["operation"].is_null()
+                && status["lifecycleState"] == "CREATED"
+                && scene.deployment().is_empty()
+                && scene.pods() == 0
+                && scene.has_reason("Progressing", "Suspended")
+        };
+        scene.until("taken back", at_rest).await;
+        refused.store(false, Ordering::Relaxed);
+        scene.stays(120.0, "at rest", at_rest).await;
+        scene.edit(|spec| spec["job"]["state"] = json!("running"));
+        scene.until_state("STABLE").await;
         scene
     });
 }

@@ -41,8 +41,13 @@ pub(super) fn unknown_operation(view: &View<'_>, mut draft: Draft) -> Step {
     draft.rest(view, Revisit::on_change("unknown operation"))
 }
 
-/// Created with `state: suspended`: nothing is deployed until that changes.
+/// Created with `state: suspended`, or suspended before anything was deployed: nothing is until that changes.
 pub(super) fn created_suspended(view: &View<'_>, mut draft: Draft) -> Step {
+    if draft.recorded.is_some() {
+        // Of an attempt that was given up.
+        draft.forget_recorded();
+        draft.status().job_status = None;
+    }
     draft.wait(
         Reason::Suspended,
         "created as suspended; set spec.job.state to running to deploy it",
