@@ -2,6 +2,7 @@
 //! HA data. Each arrow is a later pass; a time-out changes what is said, never what is skipped.
 
 use super::change;
+use super::checkpoints;
 use super::deploy;
 use super::draft::Draft;
 use super::ha;
@@ -149,16 +150,21 @@ fn deployment_there(
     )
 }
 
-/// Takes over that the job has ended, also where a look at the resource passes over the cluster because its deploy was
+/// Takes over that the job has ended and what it left, also where a look at the resource passes over the cluster because its deploy was
 /// not complete: once the Deployment is deleted, nobody can be asked.
 fn note_end(view: &View<'_>, draft: &mut Draft) {
-    let (Fact::Known(jobs), Some(id)) = (&view.observed.answers.jobs, draft.job_id()) else {
+    let Fact::Known(jobs) = &view.observed.answers.jobs else {
+        // Its checkpoints may have been told where the list of jobs was not.
+        if draft.job_is_terminal() {
+            checkpoints::apply(view, draft);
+        }
         return;
     };
     let ended =
         |state: &str| FlinkJobState::from_str(state).is_ok_and(FlinkJobState::is_globally_terminal);
-    let found = jobs.value.iter().find(|job| job.id.as_str() == id);
-    if let Some(job) = found.filter(|job| ended(&job.state)) {
+    let id = draft.job_id();
+    let mut found = jobs.value.iter().filter(|job| Some(job.id.as_str()) == id);
+    if let Some(job) = found.find(|job| ended(&job.state)) {
         jobs::seen(view, draft, job);
     }
 }
