@@ -109,6 +109,8 @@ impl<'a> Operator<'a> {
 
     /// Ends it as Kubernetes does; it has to exit by itself, with success.
     pub(crate) async fn stop(mut self) {
+        // One that still starts would die of the signal like any process.
+        self.ready().await;
         let id = self.child.id().expect("the operator runs");
         kill(Pid::from_raw(i32::try_from(id).unwrap()), Signal::SIGTERM).unwrap();
         let status = timeout(STOP, self.child.wait()).await;
