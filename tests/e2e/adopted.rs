@@ -86,7 +86,7 @@ async fn objects(resource: &Value, deployment: Option<&str>) -> Vec<Value> {
 }
 
 /// Starts a cluster as Java does and waits until its job runs; returns the resource and the job.
-async fn plant<'a>(scene: &'a Scene, release: Release) -> (FlinkResource<'a>, String) {
+async fn plant(scene: &Scene, release: Release) -> (FlinkResource<'_>, String) {
     let basic = scene
         .example("basic.yaml", |resource| {
             resource["metadata"]["finalizers"] =
