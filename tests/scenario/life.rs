@@ -125,10 +125,10 @@ fn a_suspended_job_leaves_nothing_behind_and_can_be_resumed() {
 fn a_start_that_is_suspended_before_it_is_complete_is_taken_back() {
     scene(async |scene| {
         let refused = Arc::new(AtomicBool::new(true));
-        let refuses = Arc::clone(&refused);
+        let in_hook = Arc::clone(&refused);
         scene.world.api.on_mutation(move |point| {
             let creates = point.call.starts_with("create services ");
-            if creates && refuses.load(Ordering::Relaxed) {
+            if creates && in_hook.load(Ordering::Relaxed) {
                 Action::FailBefore(Failure::Status(500))
             } else {
                 Action::Proceed
