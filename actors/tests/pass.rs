@@ -15,10 +15,12 @@ use flink_operator_actors::stores::Stores;
 use flink_operator_world::api::ApiServer;
 use flink_operator_world::clock::Clock as VirtualClock;
 use flink_operator_world::cluster::{Cluster, Settings, WorldClock};
+use flink_operator_world::points::Action;
 use operator_core::config::{Configuration, HostFiles, OperatorSettings};
 use operator_core::name::{Key, Kind};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A world with one operator that is driven by hand.
@@ -224,6 +226,35 @@ async fn a_stable_resource_costs_the_api_server_nothing() {
         );
     }
     assert_eq!(bench.requests(), before);
+}
+
+/// Counts how often a pass that is to end a job asks Flink for the list of jobs.
+async fn lists_of_a_pass(edited_behind_the_stores: bool) -> usize {
+    let bench = Bench::new();
+    bench.create(|_| {});
+    bench.until_state("STABLE").await;
+    bench.edit(|resource| resource["spec"]["job"]["parallelism"] = json!(3));
+    bench.sync();
+    if edited_behind_the_stores {
+        bench.edit(|resource| resource["metadata"]["labels"] = json!({ "by": "another" }));
+    }
+    let lists = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lists);
+    bench.cluster.on_read(move |read| {
+        if read.path.starts_with("/jobs/overview") {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+        Action::Proceed
+    });
+    let report = pass::run(&bench.shell, &bench.key).await;
+    assert_eq!(report.end, End::Acted);
+    lists.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn flink_is_asked_again_if_somebody_else_has_stored_something_since() {
+    assert_eq!(lists_of_a_pass(false).await, 1);
+    assert_eq!(lists_of_a_pass(true).await, 2);
 }
 
 #[tokio::test(start_paused = true)]
