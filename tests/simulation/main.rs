@@ -11,11 +11,14 @@
 
 #![allow(unreachable_pub)] // one program: what its modules share is public
 
+mod deeds;
+mod goals;
 mod plan;
 #[allow(dead_code)] // scenes use more of it
 #[path = "../scenario/play/mod.rs"]
 mod play;
 mod random;
+mod saboteur;
 mod stage;
 mod sweep;
 mod sweeps;

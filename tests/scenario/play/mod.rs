@@ -3,8 +3,8 @@
 mod operator;
 mod resource;
 
-pub(crate) use operator::{ELECTION, Operator};
-pub(crate) use resource::{NAME, NAMESPACE, application, highly_available};
+pub(crate) use operator::{ELECTION, Operator, Way};
+pub(crate) use resource::{NAME, NAMESPACE, application, highly_available, keeping, with_ha};
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -29,18 +29,32 @@ pub(crate) fn in_virtual_time<F: Future>(play: F) -> F::Output {
     runtime.block_on(play)
 }
 
-/// Starts a world that has our own CRD.
+/// Starts a world that has the CRDs of what is carried out.
 pub(crate) fn world() -> World {
-    World::start(Settings::default(), &[our_crd()])
+    World::start(Settings::default(), &our_crds())
 }
 
-/// Gives the CRD that the operator ships.
+/// Gives the CRDs that the operator needs: that of its resources, and that of the snapshots it records.
+pub(crate) fn our_crds() -> [Value; 2] {
+    ["FlinkDeployment", "FlinkStateSnapshot"].map(crd_of)
+}
+
+/// Gives the CRD that the operator ships for its resources.
 pub(crate) fn our_crd() -> Value {
-    // Rendering it takes longer than playing a plan.
-    static CRD: LazyLock<Value> = LazyLock::new(|| {
-        serde_json::to_value(&flink_operator_api::crds()[0]).expect("a CRD is JSON")
+    crd_of("FlinkDeployment")
+}
+
+fn crd_of(kind: &str) -> Value {
+    // Rendering them takes longer than playing a plan.
+    static CRDS: LazyLock<Vec<Value>> = LazyLock::new(|| {
+        let all = flink_operator_api::crds();
+        let values = all.iter().map(serde_json::to_value);
+        values.map(|crd| crd.expect("a CRD is JSON")).collect()
     });
-    CRD.clone()
+    let found = CRDS.iter().find(|crd| crd["spec"]["names"]["kind"] == kind);
+    found
+        .expect("the operator ships a CRD of this kind")
+        .clone()
 }
 
 /// Lets virtual time pass.
