@@ -73,7 +73,7 @@ impl Deed {
             Self::JobManagerKilled => cluster.kill_job_manager(NAMESPACE, NAME),
             Self::JobFinishes => cluster.finish_jobs(NAMESPACE, NAME),
             Self::TaskFails => {
-                cluster.fail_tasks(NAMESPACE, NAME, "java.lang.RuntimeException: asked to fail")
+                cluster.fail_tasks(NAMESPACE, NAME, "java.lang.RuntimeException: asked to fail");
             }
             Self::ResultsEvicted => {
                 // More often than anybody asks.
