@@ -29,17 +29,27 @@ pub(crate) fn in_virtual_time<F: Future>(play: F) -> F::Output {
     runtime.block_on(play)
 }
 
-/// Starts a world that has our own CRD.
+/// Starts a world that has our own CRDs.
 pub(crate) fn world() -> World {
-    World::start(Settings::default(), &[our_crd()])
+    World::start(Settings::default(), &[our_crd(), snapshot_crd()])
+}
+
+/// Gives the CRD of snapshots that the operator ships.
+pub(crate) fn snapshot_crd() -> Value {
+    static CRD: LazyLock<Value> = LazyLock::new(|| shipped("FlinkStateSnapshot"));
+    CRD.clone()
+}
+
+fn shipped(kind: &str) -> Value {
+    let crds = flink_operator_api::crds();
+    let found = crds.iter().find(|crd| crd.spec.names.kind == kind);
+    serde_json::to_value(found.expect("the kind is ours")).expect("a CRD is JSON")
 }
 
 /// Gives the CRD that the operator ships.
 pub(crate) fn our_crd() -> Value {
     // Rendering it takes longer than playing a plan.
-    static CRD: LazyLock<Value> = LazyLock::new(|| {
-        serde_json::to_value(&flink_operator_api::crds()[0]).expect("a CRD is JSON")
-    });
+    static CRD: LazyLock<Value> = LazyLock::new(|| shipped("FlinkDeployment"));
     CRD.clone()
 }
 

@@ -269,8 +269,9 @@ impl Scene {
         };
         let statistics = Checkpoints {
             newest: Some(newest),
-            restored_id: None,
+            highest_id: Some(id),
             state_size: Some(10),
+            ..Checkpoints::default()
         };
         self.observed.answers.checkpoints = Fact::known(statistics, of_flink(), self.now);
         self
