@@ -9,6 +9,7 @@ mod chronicle;
 mod examples;
 mod flink;
 mod http;
+mod journal;
 mod killed;
 mod leftovers;
 mod life;
