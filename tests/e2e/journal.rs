@@ -149,11 +149,13 @@ fn parse(line: &str) -> Option<Line> {
 /// Writes a journal of two keys: for each job, its numbers from one to before another.
 #[cfg(test)]
 fn journal(jobs: &[(&str, std::ops::Range<u64>)]) -> Journal {
+    use std::fmt::Write;
+
     let mut text = String::new();
     for (job, numbers) in jobs {
         for number in numbers.clone() {
             let (key, count, at) = (number % 2, number / 2 + 1, text.len());
-            text += &format!("{key} {count} {number} {job} 1/1 0 {at}\n");
+            writeln!(text, "{key} {count} {number} {job} 1/1 0 {at}").unwrap();
         }
     }
     Journal::of([text])

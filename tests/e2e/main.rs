@@ -6,6 +6,7 @@
 
 mod adopted;
 mod chronicle;
+mod counting;
 mod examples;
 mod flink;
 mod http;
@@ -17,6 +18,9 @@ mod operator;
 mod quiet;
 mod requests;
 mod resource;
+mod savepoint;
+mod savepoint_fails;
+mod savepoint_killed;
 mod scene;
 mod smoke;
 mod stage;
