@@ -21,7 +21,7 @@ help: ## Show this text
 	@$(PYTHON) scripts/help.py $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Show a job's life on a real Flink: sandbox, operator, examples/basic.yaml; ONCE=1 ends by itself
+demo: ## Show a job's life on a real Flink; STEP=upgrade: an edit that keeps its state; ONCE=1 ends by itself
 	@scripts/prerequisites.sh demo
 	@$(PYTHON) scripts/demo.py
 

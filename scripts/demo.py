@@ -5,6 +5,9 @@ Starts the sandbox (a real Kubernetes control plane, and a node that runs pods a
 what the chart installs, starts the operator under its own service account, applies
 examples/basic.yaml, and tells each transition until the job is STABLE. It stays up until Ctrl-C;
 with ONCE=1 it ends by itself, with exit status 0 only if the job became STABLE.
+
+STEP=upgrade takes examples/savepoint.yaml with a job that counts, edits it, and shows that the count
+goes on without a gap. Then ONCE=1 ends with exit status 0 only if that is so.
 """
 
 import fcntl
@@ -20,15 +23,19 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from steps import CACHE, ROOT, took
 from tools import build_command, program, sandbox_tool, with_pods
 
 NAME = "demo"
-EXAMPLE = "examples/basic.yaml"
-RESOURCE = "basic-example"
+# What is applied, by step; its resource has the name of the file with `-example`.
+EXAMPLES = {"": "examples/basic.yaml", "upgrade": "examples/savepoint.yaml"}
+# The arguments of the job that counts.
+COUNTING = ["--journal", "/flink-data/journal", "--rate", "50", "--keys", "8"]
+COUNTED = 200
 FLINK_VERSION = "1.20"
 CONTROL_PLANE = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"]
 STABLE_WITHIN = 300
@@ -117,7 +124,7 @@ def counted(vertex: dict) -> str:
 def transition(event: dict) -> str:
     """Says in one line how the resource stands."""
     if event["type"] == "DELETED":
-        return f"{'(gone)':<12} {'-':<20} {'-':<12} {RESOURCE} is deleted"
+        return f"{'(gone)':<12} {'-':<20} {'-':<12} {event['object']['metadata']['name']} is deleted"
     status = event["object"].get("status", {})
     said = {condition["type"]: condition for condition in status.get("conditions", [])}
     telling = said.get("Degraded", {})
@@ -135,22 +142,75 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+class Count(NamedTuple):
+    """One line of the journal that the counting job writes: its number is the `count`th of its key."""
+
+    key: int
+    count: int
+    number: int
+    job: str
+    tasks: int
+    at: float
+
+
+def journal(folder: Path) -> List[Count]:
+    """All that has been counted so far, in order of time; a line without an end is not there yet."""
+    counts = []
+    for path in folder.glob("*.journal"):
+        for line in path.read_text(encoding="ascii").split("\n")[:-1]:
+            key, count, number, job, task, _, millis = line.split(" ")
+            counts.append(Count(int(key), int(count), int(number), job, int(task.split("/")[1]), int(millis) / 1000))
+    return sorted(counts, key=lambda count: (count.at, count.number))
+
+
+def flaw(counts: List[Count]) -> str:
+    """Says what is wrong with a count: a key's numbers come one after the other, whoever counts them. Nothing is good."""
+    keys = sorted({count.key for count in counts})
+    for key in keys:
+        numbers = sorted(count.number for count in counts if count.key == key)
+        expected = [key + len(keys) * place for place in range(len(numbers))]
+        if numbers != expected:
+            wrong = next(pair for pair in zip(numbers, expected) if pair[0] != pair[1])
+            return f"key {key} should have counted number {wrong[1]}, and has counted {wrong[0]}"
+    strange = [count for count in counts if count.number != count.key + len(keys) * (count.count - 1)]
+    return f"number {strange[0].number} was counted as {strange[0].count} of key {strange[0].key}" if strange else ""
+
+
+def by_key(counts: List[Count], choose) -> Dict[int, int]:
+    """One count for each key, such as the first or the last one."""
+    return {key: choose(count.count for count in counts if count.key == key) for key in sorted({count.key for count in counts})}
+
+
+def row(title: str, cells, comment: str = "") -> None:
+    """Prints a line of the table of counts."""
+    say(f"  {title:<22}" + "".join(f"{cell:>6}" for cell in cells) + (f"   {comment}" if comment else ""))
+
+
+def clock(at: float) -> str:
+    """The time of day of a moment."""
+    return time.strftime("%H:%M:%S", time.localtime(at)) + f"{at % 1:.1f}"[1:]
+
+
 class Demo:
     """What the demo started, so that it can end it."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.example = EXAMPLES[step]
+        self.resource = f"{Path(self.example).stem}-example"
         self.folder = Path(tempfile.mkdtemp(prefix="flink-demo-"))
         self.sandbox_is_up = False
         self.operator: Optional[subprocess.Popen] = None
         self.watch: Optional[subprocess.Popen] = None
         self.over = threading.Event()
+        self.latest: dict = {}
         self.port = 0
         self.kubectl_path = ""
         self.env = dict(os.environ)
 
-    def kubectl(self, *arguments: str) -> str:
+    def kubectl(self, *arguments: str, typed: str = "") -> str:
         """Runs kubectl as the administrator and returns what it prints."""
-        done = subprocess.run([self.kubectl_path, *arguments], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL,
+        done = subprocess.run([self.kubectl_path, *arguments], cwd=ROOT, env=self.env, input=typed,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}")
@@ -233,26 +293,43 @@ class Demo:
         lines = (self.folder / "operator.log").read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-30:])
 
-    def follow(self, stable: threading.Event) -> None:
+    def apply(self) -> None:
+        """Applies the example; one with a count writes it to the demo's own folder."""
+        if not self.step:
+            self.kubectl("apply", "-f", self.example)
+            return
+        data = self.folder / "data"
+        data.mkdir()
+        resource = json.loads(self.kubectl("create", "--dry-run=client", "--output", "json", "-f", self.example))
+        resource["spec"]["podTemplate"]["spec"]["volumes"][0]["hostPath"]["path"] = str(data)
+        resource["spec"]["job"]["args"] = COUNTING
+        self.kubectl("apply", "-f", "-", typed=json.dumps(resource))
+
+    def is_stable(self, generation: int = 1) -> bool:
+        """Tells whether the spec of this generation, or a newer one, runs."""
+        metadata, status = self.latest.get("metadata", {}), self.latest.get("status", {})
+        is_new = metadata.get("generation") == status.get("observedGeneration") and metadata.get("generation", 0) >= generation
+        return is_new and status.get("lifecycleState") == "STABLE"
+
+    def follow(self) -> None:
         """Prints one line per transition for as long as the sandbox lives; the API server ends each watch after a while."""
         began, last = time.monotonic(), None
         say(f"  {'elapsed':>8}  {'lifecycle':<12} {'JobManager':<20} {'job':<12} what is going on")
         while not self.over.is_set() and self.sandbox_lives():
             for event in self.events():
+                self.latest = event["object"]
                 words = transition(event)
                 if words == last:
                     continue
                 last = words
                 say(f"  {took(time.monotonic() - began):>8}  {words}")
-                if event["object"].get("status", {}).get("lifecycleState") == "STABLE":
-                    stable.set()
             self.over.wait(timeout=1)
         self.over.set()
 
     def events(self):
         """Yields what happens to the resource, until the watch ends."""
         self.watch = subprocess.Popen(
-            [self.kubectl_path, "get", "flinkdeployments", "--field-selector", f"metadata.name={RESOURCE}",
+            [self.kubectl_path, "get", "flinkdeployments", "--field-selector", f"metadata.name={self.resource}",
              "--watch", "--output-watch-events", "--output", "json"],
             env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             start_new_session=True)
@@ -260,11 +337,15 @@ class Demo:
             yield json.loads(line)
         self.watch.wait()
 
+    def flink(self) -> str:
+        """The address of the JobManager."""
+        labels = f"app={self.resource},component=jobmanager"
+        pods = json.loads(self.kubectl("get", "pods", "--selector", labels, "--output", "json"))
+        return f"http://{pods['items'][0]['status']['podIP']}:8081"
+
     def figures(self) -> None:
         """Shows the job as Flink itself sees it."""
-        pods = json.loads(self.kubectl("get", "pods", "--selector", f"app={RESOURCE},component=jobmanager", "--output", "json"))
-        address = pods["items"][0]["status"]["podIP"]
-        flink = f"http://{address}:8081"
+        flink = self.flink()
         jobs = fetch(f"{flink}/jobs/overview")
         if not jobs or not jobs.get("jobs"):
             raise SystemExit(f"Flink's REST API at {flink} does not show the job")
@@ -289,6 +370,66 @@ class Demo:
                 return vertices
             time.sleep(0.5)
 
+    def counted(self) -> List[Count]:
+        """What the job has counted so far."""
+        return journal(self.folder / "data/journal")
+
+    def upgrade(self) -> None:
+        """Edits the job while it counts, and shows what becomes of its state."""
+        heading("the job counts the numbers 0, 1, 2 ... for each of 8 keys, and writes each count to a file of its own")
+        self.wait_for("the count", lambda: len(self.counted()) >= COUNTED, 60)
+        before = by_key(self.counted(), max)
+        row("key", before)
+        row("counted up to", before.values())
+
+        patch = '{"spec":{"job":{"parallelism":1}}}'
+        heading(f"kubectl patch flinkdep {self.resource} --type merge -p '{patch}'")
+        self.kubectl("patch", "flinkdep", self.resource, "--type", "merge", "-p", patch)
+        edited = json.loads(self.kubectl("get", "flinkdep", self.resource, "--output", "json"))["metadata"]["generation"]
+        self.wait_for("the new job", lambda: self.is_stable(edited), STABLE_WITHIN)
+        new = self.latest["status"]["jobStatus"]["jobId"]
+        self.wait_for("the count of the new job", lambda: sum(count.job == new for count in self.counted()) >= COUNTED, 60)
+        self.savepoint(new)
+        self.comparison(new)
+
+    def savepoint(self, job: str) -> None:
+        """Shows the savepoint as Kubernetes and Flink know it."""
+        heading("the savepoint")
+        snapshots = json.loads(self.kubectl("get", "flinkstatesnapshots", "--output", "json"))["items"]
+        if not snapshots:
+            raise SystemExit("there is no FlinkStateSnapshot that records the savepoint")
+        newest = max(snapshots, key=lambda snapshot: snapshot["metadata"]["creationTimestamp"])
+        path, lineage = newest["spec"]["savepoint"]["path"], self.latest["status"].get("lineage", {})
+        restored = (fetch(f"{self.flink()}/jobs/{job}/checkpoints") or {}).get("latest", {}).get("restored") or {}
+        if restored.get("external_path") != path:
+            raise SystemExit(f"Flink says that job {job} was restored from {restored.get('external_path')}, not from {path}")
+        files = list((self.folder / "data/savepoints" / Path(path).name).iterdir())
+        began = restored["restore_timestamp"] / 1000
+        taken = datetime.fromisoformat(newest["metadata"]["creationTimestamp"].replace("Z", "+00:00"))
+        age = (datetime.now(timezone.utc) - taken).total_seconds()
+        say(f"  FlinkStateSnapshot  {newest['metadata']['name']}")
+        say(f"  path                {path}")
+        say(f"                      {sum(file.stat().st_size for file in files)} bytes; it was taken {took(age)} ago")
+        say(f"  restored            by job {job} at {clock(began)}, as Flink says, with its checkpoint number {restored['id']}")
+        say(f"  lineage             {len(lineage.get('segments', []))} runs of this job so far")
+
+    def comparison(self, new: str) -> None:
+        """Shows the last counts of the old job beside the first of the new one; a gap or a repetition is a failure."""
+        heading("the count before, and after")
+        counts = self.counted()
+        ended, began = [count for count in counts if count.job != new], [count for count in counts if count.job == new]
+        row("key", by_key(counts, max))
+        row(f"job {ended[-1].job[:8]} ended at", by_key(ended, max).values(),
+            f"parallelism {ended[-1].tasks}, last count at {clock(ended[-1].at)}")
+        row(f"job {new[:8]} began at", by_key(began, min).values(),
+            f"parallelism {began[0].tasks}, first count at {clock(began[0].at)}")
+        row("counted up to", by_key(counts, max).values(), f"{clock(counts[-1].at)}, and on it goes")
+        wrong = flaw(counts)
+        if wrong:
+            raise SystemExit(f"the count did not go on where it was: {wrong}")
+        say(f"\n  {len(counts)} numbers counted, each exactly once: none is missing, none is repeated.")
+        say(f"  Nothing was counted for {took(began[0].at - ended[-1].at)}, from one cluster to the next.")
+
     def invite(self) -> None:
         """Says what to try next, in commands that work as they stand."""
         say("\nTry, in another terminal:\n")
@@ -296,15 +437,21 @@ class Demo:
             say(f"  nsenter --target {os.getpid()} --user --net --preserve-credentials bash   # the demo has a network of its own")
         say(f"  export KUBECONFIG={self.env['KUBECONFIG']}")
         say(f"  alias kubectl={self.kubectl_path}")
-        patch = f"kubectl patch flinkdep {RESOURCE} --type merge -p"
+        patch = f"kubectl patch flinkdep {self.resource} --type merge -p"
+        keeps = self.step == "upgrade"
         tries = [
-            (f"""{patch} '{{"spec":{{"job":{{"parallelism":1}}}}}}'""", "an edit redeploys the job"),
+            (f"""{patch} '{{"spec":{{"job":{{"parallelism":{2 if keeps else 1}}}}}}}'""",
+             "the next savepoint, the next job" if keeps else "an edit redeploys the job"),
             (f"""{patch} '{{"spec":{{"job":{{"state":"suspended"}}}}}}'""", "nothing runs any more"),
-            (f"""{patch} '{{"spec":{{"job":{{"state":"running"}}}}}}'""", "it runs again"),
+            (f"""{patch} '{{"spec":{{"job":{{"state":"running"}}}}}}'""",
+             "it goes on where it was" if keeps else "it runs again"),
             (f"""{patch} '{{"spec":{{"image":"flink:no-such-tag"}}}}'""", "the status says what is wrong"),
-            (f"kubectl describe flinkdep {RESOURCE}", "conditions and events"),
-            (f"kubectl delete flinkdep {RESOURCE}", "removes everything"),
+            (f"kubectl describe flinkdep {self.resource}", "conditions and events"),
+            (f"kubectl delete flinkdep {self.resource}", "removes everything"),
         ]
+        if keeps:
+            tries.insert(3, ("kubectl get flinkstatesnapshots", "the savepoints so far"))
+            tries.insert(4, (f"tail -f {self.folder}/data/journal/*", "key, count, number, job, task, attempt, time"))
         width = max(len(command) for command, _ in tries)
         for command, comment in tries:
             say(f"  {command:<{width}}   # {comment}")
@@ -348,13 +495,16 @@ def show(demo: Demo, once: bool) -> None:
     demo.install()
     heading("starting the operator under its own account")
     demo.start_operator()
-    heading(f"applying {EXAMPLE}")
-    stable = threading.Event()
-    threading.Thread(target=demo.follow, args=(stable,), daemon=True).start()
-    demo.kubectl("apply", "-f", EXAMPLE)
-    demo.wait_for("the job", stable.is_set, STABLE_WITHIN)
+    heading(f"applying {demo.example}")
+    threading.Thread(target=demo.follow, daemon=True).start()
+    demo.apply()
+    demo.wait_for("the job", demo.is_stable, STABLE_WITHIN)
     heading("the job as Flink sees it")
     demo.figures()
+    if demo.step == "upgrade":
+        demo.upgrade()
+    else:
+        say("\n  `make demo STEP=upgrade` shows how an edit keeps the state of a job that counts.")
     if once:
         return
     demo.invite()
@@ -367,11 +517,13 @@ def interrupted(*_) -> None:
 
 
 def main() -> int:
-    once = os.environ.get("ONCE", "") not in ("", "0")
+    once, step = os.environ.get("ONCE", "") not in ("", "0"), os.environ.get("STEP", "")
+    if step not in EXAMPLES:
+        raise SystemExit(f"STEP={step}: there is no such step; known are: {', '.join(filter(None, EXAMPLES))}")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
     claim = alone()
-    demo, code = Demo(), 0
+    demo, code = Demo(step), 0
     try:
         show(demo, once)
     except KeyboardInterrupt:

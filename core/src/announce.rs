@@ -76,6 +76,8 @@ pub struct Seen {
     pub generation: i64,
     /// Whether its deletion was asked for.
     pub deleting: bool,
+    /// Whether what it asks for has been done, so that there is nothing to carry out.
+    pub done: bool,
     /// All finalizers.
     pub finalizers: Vec<String>,
     /// The stored conditions, whoever wrote them.
@@ -137,6 +139,9 @@ pub fn is_due(seen: &Seen) -> bool {
 fn message(seen: &Seen) -> Option<String> {
     let (kind, finalizer) = (seen.kind.as_str(), seen.kind.finalizer());
     let accepted = format!("a {kind} is accepted but not carried out by this version yet");
+    if seen.done && !seen.deleting {
+        return None;
+    }
     if !seen.deleting {
         return Some(format!("{accepted}; nothing is started or changed for it"));
     }
@@ -196,6 +201,7 @@ mod tests {
             resource_version: ResourceVersion::new("7"),
             generation: 1,
             deleting: false,
+            done: false,
             finalizers: Vec::new(),
             conditions: Vec::new(),
         }

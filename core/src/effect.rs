@@ -1,7 +1,7 @@
 //! What a pass may do to the world, and what came of it.
 
 use crate::fact::Why;
-use crate::name::{AttemptId, JobId, ResourceVersion, Uid};
+use crate::name::{AttemptId, JobId, ResourceVersion, TriggerId, Uid};
 use crate::observed::ChildKind;
 use crate::question::{Question, Wanted};
 use jiff::Timestamp;
@@ -66,6 +66,28 @@ pub enum Effect {
         /// The version it was read at, a precondition.
         resource_version: ResourceVersion,
     },
+    /// Asks Flink to stop a job with a savepoint. Only the same trigger id may be sent again: a second stop under
+    /// another one destroys the first.
+    StopWithSavepoint {
+        /// The job.
+        job: JobId,
+        /// The id under which it is asked about.
+        trigger: TriggerId,
+        /// Where the savepoint is to be put.
+        directory: String,
+        /// Whether windows and timers fire as if the input had ended.
+        drain: bool,
+        /// How the savepoint is written.
+        format: SavepointFormat,
+        /// After this time the request must not be sent any more.
+        not_after: Timestamp,
+    },
+    /// Records a savepoint as a `FlinkStateSnapshot` that is complete from the beginning. Its name is fixed, so that
+    /// a repeat finds it there.
+    RecordSnapshot {
+        /// The whole object, with its status.
+        body: Box<Value>,
+    },
     /// Asks Flink to cancel a job. Repeating it is harmless.
     Cancel {
         /// The job.
@@ -82,6 +104,15 @@ pub enum Deletion {
     Ended,
     /// Its ConfigMap never existed, so that it cannot have run.
     NeverRan,
+}
+
+/// How a savepoint is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SavepointFormat {
+    /// The same for every state backend.
+    Canonical,
+    /// That of the state backend in use.
+    Native,
 }
 
 /// The Deployment that owns a child.
@@ -117,7 +148,10 @@ impl Effect {
     /// Returns what must be asked at the API server, or at Flink, right before this effect.
     pub fn proofs(&self) -> Wanted {
         match self {
-            Self::AddFinalizer | Self::RemoveGraphs { .. } | Self::SaveStatus => Wanted::new(),
+            Self::AddFinalizer
+            | Self::RemoveGraphs { .. }
+            | Self::SaveStatus
+            | Self::RecordSnapshot { .. } => Wanted::new(),
             Self::RemoveFinalizer => Wanted::from([Question::Pods]),
             Self::CreateDeployment { .. } => {
                 Wanted::from([Question::Pods, Question::Children, Question::Ha])
@@ -128,7 +162,7 @@ impl Effect {
                 Deletion::NeverRan => Wanted::from([Question::Children]),
             },
             Self::DeleteHaMap { .. } => Wanted::from([Question::Pods, Question::Ha]),
-            Self::Cancel { .. } => Wanted::from([Question::Jobs]),
+            Self::StopWithSavepoint { .. } | Self::Cancel { .. } => Wanted::from([Question::Jobs]),
         }
     }
 
@@ -142,6 +176,8 @@ impl Effect {
             | Self::CreateChild { .. }
             | Self::DeleteDeployment { .. }
             | Self::DeleteHaMap { .. }
+            | Self::StopWithSavepoint { .. }
+            | Self::RecordSnapshot { .. }
             | Self::Cancel { .. } => false,
         }
     }
@@ -152,11 +188,13 @@ impl Effect {
             Self::CreateDeployment { .. }
             | Self::CreateChild { .. }
             | Self::DeleteDeployment { .. }
+            | Self::StopWithSavepoint { .. }
             | Self::Cancel { .. } => true,
             Self::AddFinalizer
             | Self::RemoveFinalizer
             | Self::SaveStatus
             | Self::RemoveGraphs { .. }
+            | Self::RecordSnapshot { .. }
             | Self::DeleteHaMap { .. } => false,
         }
     }
@@ -172,6 +210,8 @@ impl Effect {
             Self::CreateChild { .. } => "create-child",
             Self::DeleteDeployment { .. } => "delete-deployment",
             Self::DeleteHaMap { .. } => "delete-ha-map",
+            Self::StopWithSavepoint { .. } => "stop-with-savepoint",
+            Self::RecordSnapshot { .. } => "record-snapshot",
             Self::Cancel { .. } => "cancel",
         }
     }

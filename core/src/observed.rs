@@ -211,6 +211,12 @@ pub struct Job {
 pub struct Checkpoints {
     /// The newest completed checkpoint or savepoint that is not discarded.
     pub newest: Option<Checkpoint>,
+    /// The newest entry of all, if it is the savepoint of a stop: completed and not discarded.
+    pub newest_stop: Option<Checkpoint>,
+    /// The highest id of what was completed or restored.
+    pub highest_id: Option<i64>,
+    /// When the newest checkpoint was triggered, if it is not complete yet.
+    pub pending_since: Option<Timestamp>,
     /// The id of what the job was restored from.
     pub restored_id: Option<i64>,
     /// Bytes of state in the newest completed checkpoint.
@@ -238,7 +244,12 @@ pub enum Trigger {
     /// Completed with a location.
     Completed(String),
     /// Completed with a failure.
-    Failed(String),
+    Failed {
+        /// The innermost cause.
+        cause: String,
+        /// Where the savepoint is that exists all the same: the job failed while it stopped.
+        savepoint: Option<String>,
+    },
     /// The JobManager does not know the id.
     NotFound,
 }

@@ -149,11 +149,7 @@ fn observed(fixture: &Value, status: &Value, state: &str) -> Observed {
         state: state.into(),
         start_time: START,
     };
-    let checkpoints = Checkpoints {
-        newest: None,
-        restored_id: None,
-        state_size: None,
-    };
+    let checkpoints = Checkpoints::default();
     let info = FlinkInfo {
         version: "1.20.1".into(),
         revision: "1641cb9 @ 2025-02-01T00:00:00+00:00".into(),

@@ -3,6 +3,7 @@
 
 mod node_support;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flink_sandbox::Sandbox;
@@ -370,7 +371,7 @@ async fn an_application_runs_on_the_newest_release() {
 }
 
 /// Runs the test job in a standalone cluster, whose pods also prove the image's other start words.
-async fn ends(sandbox: &Sandbox, mode: &str, workers: bool) -> Value {
+async fn ends(sandbox: &Sandbox, mode: &str, workers: bool, journal: &Path) -> Value {
     let scene = Scene::new(sandbox, mode).await;
     let settings = [
         ("jobmanager.rpc.address", "manager"),
@@ -391,10 +392,16 @@ async fn ends(sandbox: &Sandbox, mode: &str, workers: bool) -> Value {
         .await;
     let pod = json!({
         "metadata": { "labels": { "app": "manager" } },
-        "spec": { "volumes": [{ "name": "conf", "configMap": { "name": "flink" } }] },
+        "spec": { "volumes": [
+            { "name": "conf", "configMap": { "name": "flink" } },
+            { "name": "journal", "hostPath": { "path": journal, "type": "DirectoryOrCreate" } },
+        ] },
     });
     let container = |arguments: &[&str]| {
-        let mounts = json!([{ "name": "conf", "mountPath": "/opt/flink/conf" }]);
+        let mounts = json!([
+            { "name": "conf", "mountPath": "/opt/flink/conf" },
+            { "name": "journal", "mountPath": "/journal" },
+        ]);
         json!({ "image": "flink:1.20", "args": arguments, "volumeMounts": mounts })
     };
     let job = [
@@ -407,6 +414,10 @@ async fn ends(sandbox: &Sandbox, mode: &str, workers: bool) -> Value {
         "200",
         "--rate",
         "1000",
+        "--keys",
+        "3",
+        "--journal",
+        "/journal",
     ];
     scene
         .create_pod("manager", pod.clone(), container(&job))
@@ -440,11 +451,32 @@ async fn ends(sandbox: &Sandbox, mode: &str, workers: bool) -> Value {
 async fn the_test_job_ends_as_it_is_told() {
     let state_dir = tempfile::tempdir().unwrap();
     let sandbox = sandbox(&state_dir).await;
-    assert_eq!(ends(&sandbox, "finish", true).await["state"], "FINISHED");
-    assert_eq!(ends(&sandbox, "fail", true).await["state"], "FAILED");
-    assert_eq!(
-        ends(&sandbox, "fail-in-main", false).await["state"],
-        "FAILED"
-    );
+    let journals = tempfile::tempdir().unwrap();
+    let ends = async |mode: &str, workers: bool| {
+        let journal = journals.path().join(mode);
+        ends(&sandbox, mode, workers, &journal).await["state"].clone()
+    };
+    assert_eq!(ends("finish", true).await, "FINISHED");
+    assert_eq!(ends("fail", true).await, "FAILED");
+    assert_eq!(ends("fail-in-main", false).await, "FAILED");
+    let expected: Vec<[u64; 3]> = (0..200)
+        .map(|number| [number, number % 3, number / 3 + 1])
+        .collect();
+    assert_eq!(written(&journals.path().join("finish")), expected);
     sandbox.down().await.unwrap();
+}
+
+/// Reads number, key and count of each line that the test job has written, in the order of numbers.
+fn written(journal: &Path) -> Vec<[u64; 3]> {
+    let mut lines = Vec::new();
+    for file in std::fs::read_dir(journal).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [key, count, number] = [0, 1, 2].map(|at| words[at].parse().unwrap());
+            lines.push([number, key, count]);
+        }
+    }
+    lines.sort_unstable();
+    lines
 }

@@ -160,7 +160,14 @@ async fn follow_resources(api: Api<DynamicObject>, book: Arc<Mutex<Book>>) {
 
 fn resource_state(status: &Value, deleting: bool) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    let message = |kind: &str| text(&resource::condition(status, kind)["message"]);
+    let message = |kind: &str| {
+        let condition = resource::condition(status, kind);
+        format!(
+            "{} ({})",
+            text(&condition["message"]),
+            text(&condition["reason"])
+        )
+    };
     format!(
         "{}, JobManager {}, job {}; {}; {}{}",
         text(&status["lifecycleState"]),

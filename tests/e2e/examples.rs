@@ -1,4 +1,5 @@
-//! Every example of the repository does on real Flink what it says; `basic.yaml` and `flink-2.yaml` have tests of their own.
+//! Every example of the repository does on real Flink what it says; `basic.yaml`, `flink-2.yaml` and `savepoint.yaml`
+//! have tests of their own.
 
 use std::collections::BTreeSet;
 
@@ -24,6 +25,7 @@ fn every_example_has_a_test() {
         "flink-2.yaml",
         "high-availability.yaml",
         "pod-template.yaml",
+        "savepoint.yaml",
         "suspended.yaml",
     ];
     assert_eq!(found, tested.map(ToOwned::to_owned).into());

@@ -13,9 +13,9 @@ use crate::stage::{full_scope, play};
 use crate::wire::{Matches, Wire};
 
 /// A point at which the operator is killed: right behind a request, before it knows the answer.
-struct Point {
-    what: &'static str,
-    matches: Matches,
+pub(crate) struct Point {
+    pub(crate) what: &'static str,
+    pub(crate) matches: Matches,
 }
 
 const FINALIZER: Point = Point {
@@ -60,49 +60,58 @@ fn is_resource(path: &str) -> bool {
     path.contains("/flinkdeployments/") && !is_status(path)
 }
 
-fn is_status(path: &str) -> bool {
+pub(crate) fn is_status(path: &str) -> bool {
     path.contains("/flinkdeployments/") && path.ends_with("/status")
 }
 
 /// An operator behind a wire that is cut.
-struct Victim<'a> {
+pub(crate) struct Victim<'a> {
     scene: &'a Scene,
     wire: Wire,
-    operator: Operator<'a>,
+    arguments: &'static [&'static str],
+    pub(crate) operator: Operator<'a>,
 }
 
 impl<'a> Victim<'a> {
-    async fn start(scene: &'a Scene) -> Self {
+    pub(crate) async fn start(scene: &'a Scene, arguments: &'static [&'static str]) -> Self {
         let wire = Wire::open(scene).await;
-        let operator = Operator::launch(scene, &wire.address).await;
+        let operator = Operator::launch(scene, &wire.address, arguments).await;
         Self {
             scene,
             wire,
+            arguments,
             operator,
         }
     }
 
     /// Does something that leads to the points, one after the other; at each the operator is killed and another one started.
-    async fn dies_at(&mut self, points: &[Point], cause: impl AsyncFnOnce()) {
+    pub(crate) async fn dies_at(&mut self, points: &[Point], cause: impl AsyncFnOnce()) {
         self.wire.cut_behind(points[0].matches);
         cause().await;
         for (index, point) in points.iter().enumerate() {
             self.scene
                 .until(END, point.what, async || self.wire.is_cut().then_some(()))
                 .await;
-            self.operator.kill().await;
-            match points.get(index + 1) {
-                Some(next) => self.wire.cut_behind(next.matches),
-                None => self.wire.mend(),
-            }
-            self.operator = Operator::launch(self.scene, &self.wire.address).await;
+            let next = points.get(index + 1).map(|next| next.matches);
+            self.dies(next).await;
         }
+    }
+
+    /// Is killed now, and started again with a wire that is open, or cut behind the next request that matches.
+    pub(crate) async fn dies(&mut self, next: Option<Matches>) {
+        self.operator.kill().await;
+        match next {
+            Some(next) => self.wire.cut_behind(next),
+            None => self.wire.mend(),
+        }
+        let operator = Operator::launch(self.scene, &self.wire.address, self.arguments);
+        self.operator = operator.await;
     }
 }
 
 /// Lives through create, edit and delete, being killed at some points of each.
 async fn live(scene: &Scene, create: &[Point], edit: &[Point], delete: &[Point]) {
-    let mut victim = Victim::start(scene).await;
+    let mut victim = Victim::start(scene, &[]).await;
     let path = "basic.yaml";
     let basic = if create.is_empty() {
         scene.example(path, |_| {}).await

@@ -43,9 +43,13 @@ pub(crate) async fn objects(scene: &Scene) -> Vec<String> {
     left
 }
 
-/// Finds the processes that see the files of a pod of this test, by their mounts.
+/// Finds the processes of this test's pods.
 pub(crate) fn processes(scene: &Scene) -> Vec<String> {
-    let pods = scene.chronicle.pod_uids();
+    processes_of(&scene.chronicle.pod_uids())
+}
+
+/// Finds the processes that see the files of one of these pods, by their mounts.
+pub(crate) fn processes_of(pods: &[String]) -> Vec<String> {
     let is_process = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
     let names = fs::read_dir("/proc")
         .unwrap()

@@ -6,9 +6,11 @@
 
 mod adopted;
 mod chronicle;
+mod counting;
 mod examples;
 mod flink;
 mod http;
+mod journal;
 mod killed;
 mod leftovers;
 mod life;
@@ -16,6 +18,9 @@ mod operator;
 mod quiet;
 mod requests;
 mod resource;
+mod savepoint;
+mod savepoint_fails;
+mod savepoint_killed;
 mod scene;
 mod smoke;
 mod stage;

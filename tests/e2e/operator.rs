@@ -39,13 +39,13 @@ impl<'a> Operator<'a> {
             .as_str()
             .unwrap()
             .to_owned();
-        let mut operator = Self::launch(scene, &server).await;
+        let mut operator = Self::launch(scene, &server, &[]).await;
         operator.ready().await;
         operator
     }
 
     /// Starts an operator that takes this address for the API server's, and does not wait for it.
-    pub(crate) async fn launch(scene: &'a Scene, server: &str) -> Self {
+    pub(crate) async fn launch(scene: &'a Scene, server: &str, arguments: &[&str]) -> Self {
         let port = free_port();
         let config = configure(scene, port);
         let kubeconfig = write_kubeconfig(scene, server).await;
@@ -62,6 +62,7 @@ impl<'a> Operator<'a> {
         let child = launcher
             .command(&format!("operator-{}", scene.namespace), operator_program())
             .arg("run")
+            .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .env("FLINK_CONF_DIR", config)
             .env("WATCH_NAMESPACES", &scene.namespace)
@@ -78,7 +79,7 @@ impl<'a> Operator<'a> {
     }
 
     /// Waits until it serves, or has ended.
-    async fn ready(&mut self) {
+    pub(crate) async fn ready(&mut self) {
         let (scene, port) = (self.scene, self.port);
         let child = RefCell::new(&mut self.child);
         let serves = async || {

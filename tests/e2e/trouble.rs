@@ -174,7 +174,7 @@ fn a_lost_deployment_is_made_again() {
 }
 
 /// Waits until the condition `Degraded` names a cause.
-async fn named(resource: &FlinkResource<'_>, reason: &str, words: &str) -> Value {
+pub(crate) async fn named(resource: &FlinkResource<'_>, reason: &str, words: &str) -> Value {
     let says = |resource: &Value| {
         let degraded = condition(&resource["status"], "Degraded");
         let message = degraded["message"].as_str().unwrap_or_default();
@@ -199,7 +199,7 @@ async fn named_within_a_look(resource: &FlinkResource<'_>, reason: &str, words: 
 }
 
 /// Waits for a Warning about the resource.
-async fn warned(scene: &Scene, resource: &FlinkResource<'_>, words: &str) {
+pub(crate) async fn warned(scene: &Scene, resource: &FlinkResource<'_>, words: &str) {
     let warning = async || {
         let events = scene.list::<Event>().await;
         let about = |event: &&Value| {

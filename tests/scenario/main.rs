@@ -20,5 +20,6 @@ mod pods;
 mod quiet;
 mod scene;
 mod stateful;
+mod stopping;
 mod strangers;
 mod unsupported;

@@ -28,7 +28,7 @@ pub(crate) fn scene<F: Future<Output = Scene>>(play: impl FnOnce(Scene) -> F) {
 /// Plays a scene with some CRD.
 pub(crate) fn scene_with<F: Future<Output = Scene>>(crd: &Value, play: impl FnOnce(Scene) -> F) {
     play::in_virtual_time(async {
-        let world = World::start(Settings::default(), std::slice::from_ref(crd));
+        let world = World::start(Settings::default(), &[crd.clone(), play::snapshot_crd()]);
         let operator = Operator::start(&world, OPERATOR);
         let scene = play(Scene {
             world,

@@ -1,14 +1,14 @@
-//! Jobs with state: what needs it waits, and says so, while the job runs on.
+//! Jobs with state: edits, suspension and resumption carry it over in a savepoint.
 
 use serde_json::{Value, json};
 
-use crate::play::{application, pass};
+use crate::play::{NAME, NAMESPACE, application, highly_available, pass};
 use crate::scene::{Scene, scene};
 
-const WAITS: &str = "StatefulUpgradeNotAvailable";
+const NOT_AVAILABLE: &str = "StatefulUpgradeNotAvailable";
 
-fn stateful() -> Value {
-    let mut resource = application();
+/// Makes a resource keep its state in savepoints when it is changed.
+pub(crate) fn with_savepoints(mut resource: Value) -> Value {
     resource["spec"]["job"]["upgradeMode"] = json!("savepoint");
     let configuration = &mut resource["spec"]["flinkConfiguration"];
     configuration["state.savepoints.dir"] = json!("file:///sp");
@@ -17,82 +17,338 @@ fn stateful() -> Value {
     resource
 }
 
-fn waits(scene: &Scene) -> bool {
-    scene.has_reason("Progressing", WAITS)
+pub(crate) fn stateful() -> Value {
+    with_savepoints(application())
+}
+
+pub(crate) fn scale(scene: &Scene, parallelism: u32) {
+    scene.edit(|spec| spec["job"]["parallelism"] = json!(parallelism));
+}
+
+fn set_state(scene: &Scene, state: &str) {
+    scene.edit(|spec| spec["job"]["state"] = json!(state));
+}
+
+/// What the last run was restored from.
+pub(crate) fn restored(scene: &Scene) -> Option<String> {
+    let runs = scene.world.cluster.runs();
+    let last = runs.last().expect("something ran");
+    last.restored.as_ref().map(|restored| restored.path.clone())
+}
+
+pub(crate) fn path(scene: &Scene) -> String {
+    let status = scene.status();
+    let path = status["jobStatus"]["upgradeSavepointPath"].as_str();
+    path.unwrap_or_default().to_owned()
+}
+
+fn snapshots(scene: &Scene) -> Vec<Value> {
+    scene.world.api.list("FlinkStateSnapshot", NAMESPACE)
+}
+
+/// An edit whose upgrade is complete, with the savepoint where everybody looks for it.
+async fn upgraded(scene: &Scene, resource: Value) {
+    scene.run(resource).await;
+    pass(25.0).await;
+    let old = scene.status()["jobStatus"]["jobId"].clone();
+    scale(scene, 4);
+    scene
+        .until("stopping", |scene| {
+            scene.has_reason("Progressing", "StoppingWithSavepoint")
+        })
+        .await;
+    assert_eq!(scene.status()["lifecycleState"], "UPGRADING");
+    scene.until_state("STABLE").await;
+    let status = scene.status();
+    assert!(path(scene).starts_with("file:/sp/savepoint-"));
+    assert_eq!(restored(scene), Some(path(scene)));
+    assert_ne!(status["jobStatus"]["jobId"], old);
+    assert_eq!(status["operation"], Value::Null);
+    assert_eq!(status["error"], Value::Null);
+    pass(30.0).await;
+    assert_eq!(scene.events("StoppedWithSavepoint").len(), 1);
+    assert_eq!(scene.events("Restored").len(), 1);
+    assert_eq!(scene.events("Suspended").len(), 1);
+    assert_eq!(scene.world.cluster.runs().len(), 2);
 }
 
 #[test]
-fn a_job_with_state_starts_and_is_observed_and_deleted() {
+fn an_edit_stops_the_job_with_a_savepoint_and_starts_the_new_spec_from_it() {
+    scene(async |scene| {
+        upgraded(&scene, stateful()).await;
+        let snapshots = snapshots(&scene);
+        assert_eq!(snapshots.len(), 1);
+        let (spec, status) = (&snapshots[0]["spec"], &snapshots[0]["status"]);
+        assert_eq!(spec["savepoint"]["alreadyExists"], true);
+        assert_eq!(spec["savepoint"]["disposeOnDelete"], false);
+        assert_eq!(spec["jobReference"]["name"], NAME);
+        assert_eq!(status["path"], json!(path(&scene)));
+        assert_eq!(status["state"], "COMPLETED");
+        assert_eq!(
+            snapshots[0]["metadata"]["labels"]["snapshot.trigger-type"],
+            "UPGRADE"
+        );
+        assert_eq!(scene.events("NotSupported"), [""; 0], "nothing to announce");
+        scene
+    });
+}
+
+#[test]
+fn the_same_with_high_availability_leaves_no_old_job_behind() {
+    scene(async |scene| {
+        upgraded(&scene, with_savepoints(highly_available())).await;
+        let job = scene.status()["jobStatus"]["jobId"].clone();
+        let of_job = format!("{NAME}-{}-config-map", job.as_str().unwrap());
+        assert_eq!(
+            scene.ha_maps(),
+            [of_job, format!("{NAME}-cluster-config-map")]
+        );
+        scene
+    });
+}
+
+#[test]
+fn by_setting_the_savepoint_is_recorded_in_the_status() {
+    scene(async |scene| {
+        let mut resource = stateful();
+        resource["spec"]["flinkConfiguration"]["kubernetes.operator.snapshot.resource.enabled"] =
+            json!("false");
+        upgraded(&scene, resource).await;
+        assert_eq!(snapshots(&scene), [Value::Null; 0]);
+        let info = scene.status()["jobStatus"]["savepointInfo"].clone();
+        assert_eq!(info["lastSavepoint"]["location"], json!(path(&scene)));
+        assert_eq!(info["savepointHistory"].as_array().unwrap().len(), 1);
+        assert_eq!(info["savepointHistory"][0]["triggerType"], "UPGRADE");
+        scene
+    });
+}
+
+#[test]
+fn ten_edits_in_a_row_lose_nothing() {
     scene(async |scene| {
         scene.run(stateful()).await;
+        for parallelism in 3..13 {
+            pass(17.0).await;
+            scale(&scene, parallelism);
+            scene.until_state("STABLE").await;
+            assert_eq!(restored(&scene), Some(path(&scene)));
+        }
+        pass(30.0).await;
+        let runs = scene.world.cluster.runs();
+        assert_eq!(runs.len(), 11);
+        for pair in runs.windows(2) {
+            let restored = pair[1].restored.as_ref().unwrap();
+            assert_eq!(restored.progress, pair[0].progress, "all that was done");
+        }
+        assert_eq!(snapshots(&scene).len(), 10);
+        let segments = scene.status()["lineage"]["segments"].clone();
+        assert_eq!(segments.as_array().unwrap().len(), 11);
         scene
-            .until("checkpointed", |scene| {
-                scene.status()["lineage"]["newest"]["path"].is_string()
-            })
-            .await;
+    });
+}
+
+#[test]
+fn a_suspended_job_is_resumed_from_its_savepoint() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(25.0).await;
+        set_state(&scene, "suspended");
+        scene.until_state("SUSPENDED").await;
+        assert_eq!((scene.pods(), scene.deployment()), (0, String::new()));
+        let savepoint = path(&scene);
+        assert!(savepoint.starts_with("file:/sp/"), "{savepoint}");
+        pass(600.0).await;
+        set_state(&scene, "running");
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(savepoint));
+        scene
+    });
+}
+
+#[test]
+fn what_was_edited_while_suspended_is_started_from_the_savepoint() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(25.0).await;
+        set_state(&scene, "suspended");
+        scene.until_state("SUSPENDED").await;
+        scale(&scene, 4);
+        pass(30.0).await;
+        set_state(&scene, "running");
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(path(&scene)));
+        scene
+    });
+}
+
+#[test]
+fn a_first_start_restores_the_initial_savepoint() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(25.0).await;
+        set_state(&scene, "suspended");
+        scene.until_state("SUSPENDED").await;
+        let savepoint = path(&scene);
         scene.delete();
         scene
             .until("gone", |scene| scene.resource().is_null())
             .await;
+        let mut again = stateful();
+        again["spec"]["job"]["initialSavepointPath"] = json!(savepoint);
+        scene.run(again).await;
+        assert_eq!(restored(&scene), Some(savepoint));
+        scale(&scene, 4);
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(path(&scene)));
         scene
     });
 }
 
 #[test]
-fn an_edit_that_needs_state_waits_while_the_job_runs_on_and_goes_when_it_is_reverted() {
+fn a_savepoint_that_is_not_there_fails_the_job_and_a_correction_starts_it() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        let deployment = scene.deployment();
-        scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
-        scene.until("waiting", waits).await;
+        let mut resource = stateful();
+        resource["spec"]["job"]["initialSavepointPath"] = json!("file:///sp/none");
+        scene.create(resource);
         scene
-            .stays(600.0, "waiting", |scene| {
-                waits(scene) && scene.deployment() == deployment
+            .until("failed", |scene| {
+                scene.status()["jobStatus"]["state"] == "FAILED"
             })
             .await;
-        assert_eq!(scene.status()["jobStatus"]["state"], "RUNNING");
-        assert_eq!(scene.events(WAITS).len(), 1, "told once");
-        scene.edit(|spec| spec["job"]["parallelism"] = json!(2));
-        scene.until("at rest", |scene| !waits(scene)).await;
+        assert!(
+            scene.status()["error"]
+                .as_str()
+                .unwrap()
+                .contains("Cannot find checkpoint or savepoint")
+        );
+        scene.edit(|spec| spec["job"]["upgradeMode"] = json!("stateless"));
+        scene.edit(|spec| spec["restartNonce"] = json!(1));
         scene.until_state("STABLE").await;
-        assert_eq!(scene.deployment(), deployment);
+        assert_eq!(restored(&scene), None);
         scene
     });
 }
 
 #[test]
-fn a_waiting_edit_is_carried_out_once_the_user_gives_the_state_up() {
+fn a_redeploy_nonce_goes_back_to_any_savepoint() {
     scene(async |scene| {
         scene.run(stateful()).await;
-        let deployment = scene.deployment();
-        scene.edit(|spec| spec["job"]["parallelism"] = json!(4));
-        scene.until("waiting", waits).await;
+        pass(25.0).await;
+        scale(&scene, 3);
+        scene.until_state("STABLE").await;
+        let first = path(&scene);
+        pass(25.0).await;
+        scale(&scene, 4);
+        scene.until_state("STABLE").await;
+        pass(25.0).await;
+        scene.edit(|spec| {
+            spec["job"]["initialSavepointPath"] = json!(first);
+            spec["job"]["savepointRedeployNonce"] = json!(1);
+        });
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(first));
+        pass(25.0).await;
+        scale(&scene, 5);
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(path(&scene)));
+        scene
+    });
+}
+
+#[test]
+fn a_broken_start_after_a_stop_is_corrected_without_losing_state() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(25.0).await;
+        use flink_operator_world::cluster::Trouble;
+        scene
+            .world
+            .cluster
+            .set_trouble(NAMESPACE, NAME, Some(Trouble::ImagePull));
+        scene.edit(|spec| spec["image"] = json!("flink:no-such-tag"));
+        scene
+            .until("broken", |scene| {
+                scene.has_reason("Degraded", "DeploymentFailed")
+            })
+            .await;
+        let savepoint = path(&scene);
+        scene.world.cluster.set_trouble(NAMESPACE, NAME, None);
+        scene.edit(|spec| spec["image"] = json!("flink:1.20"));
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(savepoint));
+        scene
+    });
+}
+
+#[test]
+fn a_failed_job_is_started_again_by_an_edit_from_its_newest_checkpoint() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(25.0).await;
+        scene.world.cluster.fail_jobs(NAMESPACE, NAME, "by hand");
+        scene
+            .until("failed", |scene| {
+                scene.status()["jobStatus"]["state"] == "FAILED"
+            })
+            .await;
+        scene.edit(|spec| spec["restartNonce"] = json!(1));
+        scene.until_state("STABLE").await;
+        let from = restored(&scene).unwrap();
+        assert!(from.contains("/chk-"), "{from}");
+        scene
+    });
+}
+
+#[test]
+fn a_finished_job_whose_checkpoints_are_gone_is_not_started_from_less() {
+    scene(async |scene| {
+        scene.run(stateful()).await;
+        pass(45.0).await;
+        scene.world.cluster.finish_jobs(NAMESPACE, NAME);
+        pass(60.0).await;
+        scene.edit(|spec| spec["restartNonce"] = json!(1));
+        scene
+            .until("waiting for a person", |scene| {
+                scene.has_reason("Degraded", "ManualRestoreRequired")
+            })
+            .await;
+        scene
+            .stays(300.0, "one run", |scene| {
+                scene.world.cluster.runs().len() == 1
+            })
+            .await;
         scene.edit(|spec| spec["job"]["upgradeMode"] = json!("stateless"));
         scene.until_state("STABLE").await;
-        assert_ne!(scene.deployment(), deployment);
+        assert_eq!(restored(&scene), None);
         scene
     });
 }
 
 #[test]
-fn a_suspend_that_needs_state_waits_while_the_job_runs_on() {
+fn an_edit_that_asks_for_the_last_state_waits_and_says_what_can_be_done() {
     scene(async |scene| {
-        scene.run(stateful()).await;
+        let mut resource = with_savepoints(highly_available());
+        resource["spec"]["job"]["upgradeMode"] = json!("last-state");
+        scene.run(resource).await;
         let deployment = scene.deployment();
-        scene.edit(|spec| spec["job"]["state"] = json!("suspended"));
+        scale(&scene, 4);
+        let waits = |scene: &Scene| scene.has_reason("Progressing", NOT_AVAILABLE);
         scene.until("waiting", waits).await;
         scene
             .stays(600.0, "running", |scene| {
                 waits(scene) && scene.deployment() == deployment
             })
             .await;
-        assert_eq!(scene.status()["jobStatus"]["state"], "RUNNING");
+        assert_eq!(scene.events(NOT_AVAILABLE).len(), 1, "told once");
+        scene.edit(|spec| spec["job"]["upgradeMode"] = json!("savepoint"));
+        scene.until_state("STABLE").await;
+        assert_eq!(restored(&scene), Some(path(&scene)));
         scene
     });
 }
 
 #[test]
-fn an_ignorable_edit_of_a_job_with_state_does_not_wait() {
+fn an_ignorable_edit_of_a_job_with_state_stops_nothing() {
     scene(async |scene| {
         scene.run(stateful()).await;
         scene.edit(|spec| {
@@ -101,33 +357,7 @@ fn an_ignorable_edit_of_a_job_with_state_does_not_wait() {
         });
         scene.until_state("STABLE").await;
         pass(30.0).await;
-        assert!(!waits(&scene));
-        scene
-    });
-}
-
-#[test]
-fn a_start_from_a_savepoint_waits_before_anything_is_deployed() {
-    scene(async |scene| {
-        let mut resource = application();
-        resource["spec"]["job"]["initialSavepointPath"] = json!("file:///sp/savepoint-1");
-        scene.create(resource);
-        scene.until("waiting", waits).await;
-        scene
-            .stays(300.0, "undeployed", |scene| {
-                waits(scene) && scene.deployment().is_empty()
-            })
-            .await;
-        assert_eq!(scene.events(WAITS).len(), 1);
-        scene.edit(|spec| {
-            drop(
-                spec["job"]
-                    .as_object_mut()
-                    .unwrap()
-                    .remove("initialSavepointPath"),
-            );
-        });
-        scene.until_state("STABLE").await;
+        assert_eq!(scene.world.cluster.runs().len(), 1);
         scene
     });
 }
@@ -141,6 +371,7 @@ fn a_deletion_that_asks_for_a_savepoint_waits_and_says_so() {
         scene.run(resource).await;
         let deployment = scene.deployment();
         scene.delete();
+        let waits = |scene: &Scene| scene.has_reason("Progressing", NOT_AVAILABLE);
         scene.until("waiting", waits).await;
         scene
             .stays(300.0, "running", |scene| scene.deployment() == deployment)

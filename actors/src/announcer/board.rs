@@ -157,6 +157,7 @@ mod tests {
             resource_version: ResourceVersion::new(version),
             generation,
             deleting: false,
+            done: false,
             finalizers: Vec::new(),
             conditions: Vec::new(),
         }

@@ -36,18 +36,21 @@ pub fn checkpoints(statistics: &CheckpointStatistics) -> Checkpoints {
     let newest = listed
         .filter(|one| one.restore_path().is_some())
         .max_by_key(|one| one.id);
+    let newest_of_all = statistics.history.iter().max_by_key(|one| one.id);
+    let completed = statistics.newest_completed().map(|one| one.id);
+    let restored = latest.restored.as_ref().map(|restored| restored.id);
     Checkpoints {
-        newest: newest.and_then(|one| {
-            Some(Checkpoint {
-                id: i64::try_from(one.id).ok()?,
-                path: one.restore_path()?.to_owned(),
-                savepoint: one.is_savepoint,
-                at: one
-                    .trigger_timestamp
-                    .map(millis)
-                    .and_then(|at| Timestamp::from_millisecond(at).ok()),
-            })
-        }),
+        newest: newest.and_then(checkpoint),
+        newest_stop: newest_of_all
+            .filter(|one| one.is_stop())
+            .and_then(checkpoint),
+        pending_since: newest_of_all
+            .filter(|one| one.status == flink_rest::CheckpointStatus::InProgress)
+            .and_then(|one| one.trigger_timestamp)
+            .and_then(|at| Timestamp::from_millisecond(millis(at)).ok()),
+        highest_id: completed
+            .max(restored)
+            .and_then(|id| i64::try_from(id).ok()),
         restored_id: latest
             .restored
             .as_ref()
@@ -58,6 +61,19 @@ pub fn checkpoints(statistics: &CheckpointStatistics) -> Checkpoints {
             .and_then(|one| one.state_size)
             .and_then(|size| i64::try_from(size).ok()),
     }
+}
+
+/// Converts one that can be restored from.
+fn checkpoint(one: &flink_rest::Checkpoint) -> Option<Checkpoint> {
+    Some(Checkpoint {
+        id: i64::try_from(one.id).ok()?,
+        path: one.restore_path()?.to_owned(),
+        savepoint: one.is_savepoint,
+        at: one
+            .trigger_timestamp
+            .map(millis)
+            .and_then(|at| Timestamp::from_millisecond(at).ok()),
+    })
 }
 
 /// Converts what a cluster says of itself.
@@ -117,7 +133,12 @@ pub fn trigger(
         Ok(flink_rest::Operation::InProgress) => Ok(Trigger::InProgress),
         Ok(flink_rest::Operation::Done(location)) => Ok(Trigger::Completed(location)),
         Ok(flink_rest::Operation::Failed(cause)) => {
-            Ok(Trigger::Failed(cause.innermost().to_owned()))
+            let savepoint = match cause.reason() {
+                flink_rest::Reason::StoppedButFailed { path } => Some(path),
+                _ => None,
+            };
+            let cause = cause.innermost().chars().take(LONGEST_CAUSE).collect();
+            Ok(Trigger::Failed { cause, savepoint })
         }
         Err(flink_rest::Error::Status {
             reason: flink_rest::Reason::OperationNotFound,

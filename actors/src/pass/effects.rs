@@ -4,10 +4,10 @@ use super::act::Acting;
 use super::paths;
 use crate::api::Failure;
 use crate::flink;
-use flink_rest::{Denied, Permit};
+use flink_rest::{Denied, JobManager, Permit, StopRequest};
 use jiff::Timestamp;
 use operator_core::decide;
-use operator_core::effect::{Effect, Outcome, Owner, Receipt};
+use operator_core::effect::{Effect, Outcome, Owner, Receipt, SavepointFormat};
 use operator_core::fact::Why;
 use operator_core::name::{JobId, Uid};
 use operator_core::observed::ChildKind;
@@ -102,7 +102,58 @@ impl Acting<'_> {
                 )
             }
             Effect::Cancel { job, not_after } => self.cancel(job, *not_after).await,
+            Effect::StopWithSavepoint {
+                job,
+                trigger,
+                directory,
+                drain,
+                format,
+                not_after,
+            } => {
+                let Ok(trigger) = trigger.as_str().parse() else {
+                    return malformed(trigger.as_str(), "trigger id");
+                };
+                let request = StopRequest {
+                    directory: Some(directory.clone()),
+                    drain: *drain,
+                    format: Some(match format {
+                        SavepointFormat::Canonical => flink_rest::SavepointFormat::Canonical,
+                        SavepointFormat::Native => flink_rest::SavepointFormat::Native,
+                    }),
+                    trigger: Some(trigger),
+                };
+                self.stop(job, &request, *not_after).await
+            }
+            Effect::RecordSnapshot { body } => self.record_snapshot(body).await,
         }
+    }
+
+    /// Creates a snapshot resource and then fills its status. Both can be repeated: the name is fixed, and the status
+    /// is always the same.
+    async fn record_snapshot(&self, body: &Value) -> Outcome {
+        let api = &self.shell.api;
+        let collection = paths::snapshots(&self.observed.resource.meta.key.namespace);
+        let name = body["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("{collection}/{name}");
+        let stored = match api.post(&collection, body, None).await {
+            Ok(created) => created,
+            Err(failure) if failure.code() == Some(409) => match api.get(&path).await {
+                Ok(Some(bytes)) => serde_json::from_slice(&bytes).unwrap_or_default(),
+                Ok(None) => return Outcome::Unknown(Why::Closed),
+                Err(failure) => return failure.outcome(),
+            },
+            Err(failure) => return failure.outcome(),
+        };
+        if stored["spec"]["savepoint"]["path"] != body["spec"]["savepoint"]["path"] {
+            return Outcome::Refused(Why::Taken);
+        }
+        if stored["status"]["state"] == body["status"]["state"] {
+            return Outcome::Done(Receipt::Nothing);
+        }
+        let version = &stored["metadata"]["resourceVersion"];
+        let patch = json!({ "metadata": { "resourceVersion": version }, "status": body["status"] });
+        let patched = api.merge(&format!("{path}/status"), &patch).await;
+        plain(patched.map(|_| ()))
     }
 
     /// A child that exists already is ours if the same Deployment owns it: an earlier reply was lost.
@@ -212,6 +263,27 @@ impl Acting<'_> {
 
     /// Asks Flink to cancel a job. Any of its usual answers leads to looking at the overview.
     async fn cancel(&self, job: &JobId, not_after: Timestamp) -> Outcome {
+        let (job_manager, id) = match self.job_at_flink(job) {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
+        };
+        let permit = self.permit(not_after);
+        told(crate::lanes::aside(job_manager.cancel(id, &permit)).await)
+    }
+
+    /// Asks Flink to stop a job with a savepoint. That it accepts says nothing: what came of it is asked later.
+    async fn stop(&self, job: &JobId, request: &StopRequest, not_after: Timestamp) -> Outcome {
+        let (job_manager, id) = match self.job_at_flink(job) {
+            Ok(found) => found,
+            Err(outcome) => return outcome,
+        };
+        let permit = self.permit(not_after);
+        let call = job_manager.stop_with_savepoint(id, request, &permit);
+        told(crate::lanes::aside(call).await.map(|_| ()))
+    }
+
+    /// Addresses a job at its JobManager.
+    fn job_at_flink(&self, job: &JobId) -> Result<(JobManager, flink_rest::JobId), Outcome> {
         let key = &self.observed.resource.meta.key;
         let pods = self
             .observed
@@ -220,26 +292,38 @@ impl Acting<'_> {
             .cloned()
             .unwrap_or_default();
         let port = decide::rest_port(self.observed, self.shell.clock.now());
-        let job_manager = match self.shell.flink.job_manager(key, &pods, port) {
-            Ok(job_manager) => job_manager,
-            Err(why) => return Outcome::Refused(why),
-        };
-        let Ok(id) = job.as_str().parse() else {
-            return Outcome::Refused(Why::NotUnderstood(format!("\"{job}\" is no job id")));
-        };
+        let job_manager = self.shell.flink.job_manager(key, &pods, port);
+        let job_manager = job_manager.map_err(Outcome::Refused)?;
+        let id = job.as_str().parse();
+        Ok((
+            job_manager,
+            id.map_err(|_| malformed(job.as_str(), "job id"))?,
+        ))
+    }
+
+    /// Permits one call until its time is over, as long as this instance leads.
+    fn permit(&self, not_after: Timestamp) -> Permit {
         let leadership = self.shell.leadership.clone();
-        let permit = Permit::until(self.shell.clock.source(), not_after.into(), move || {
+        Permit::until(self.shell.clock.source(), not_after.into(), move || {
             leadership.permit().map_err(|denied| match denied {
                 crate::leadership::NotLeader::Standby => Denied::NotLeader,
                 crate::leadership::NotLeader::Stopping => Denied::Stopping,
             })
-        });
-        match crate::lanes::aside(job_manager.cancel(id, &permit)).await {
-            Ok(()) => Outcome::Done(Receipt::Nothing),
-            Err(error) if error.is_surely_not_applied() => Outcome::Refused(flink::why(&error)),
-            Err(error) => Outcome::Unknown(flink::why(&error)),
-        }
+        })
     }
+}
+
+/// What Flink's answer to a call that changes something proves.
+fn told(answer: Result<(), flink_rest::Error>) -> Outcome {
+    match answer {
+        Ok(()) => Outcome::Done(Receipt::Nothing),
+        Err(error) if error.is_surely_not_applied() => Outcome::Refused(flink::why(&error)),
+        Err(error) => Outcome::Unknown(flink::why(&error)),
+    }
+}
+
+fn malformed(text: &str, what: &str) -> Outcome {
+    Outcome::Refused(Why::NotUnderstood(format!("\"{text}\" is no {what}")))
 }
 
 fn plain(result: Result<(), Failure>) -> Outcome {

@@ -13,6 +13,10 @@ pub(super) fn resource(key: &Key) -> String {
     )
 }
 
+pub(super) fn snapshots(namespace: &str) -> String {
+    format!("/apis/flink.apache.org/v1beta1/namespaces/{namespace}/flinkstatesnapshots")
+}
+
 pub(super) fn deployments(namespace: &str) -> String {
     format!("/apis/apps/v1/namespaces/{namespace}/deployments")
 }

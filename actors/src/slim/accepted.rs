@@ -1,6 +1,7 @@
 //! A resource of a kind that is accepted and not carried out, slim: metadata and conditions.
 
 use super::SlimMeta;
+use flink_operator_api::names::SNAPSHOT_TRIGGER_TYPE_LABEL;
 use operator_core::announce::{Seen, Unsupported};
 use operator_core::name::{ResourceVersion, Uid};
 use serde::Deserialize;
@@ -57,11 +58,29 @@ pub struct SlimConditions {
     /// The conditions, in whatever form they are.
     #[serde(default)]
     pub conditions: Option<Vec<Value>>,
+    /// How far a snapshot is.
+    #[serde(default)]
+    pub state: Option<Value>,
 }
 
 impl<M: Mark> SlimAccepted<M> {
     /// Gives what is decided on.
     pub fn seen(self) -> Seen {
+        let labels = &self.metadata.labels;
+        let of_upgrade = labels
+            .get(SNAPSHOT_TRIGGER_TYPE_LABEL)
+            .is_some_and(|cause| cause == "UPGRADE");
+        let state = self
+            .status
+            .as_ref()
+            .and_then(|status| status.state.as_ref());
+        let done = match M::KIND {
+            // Those of upgrades record what was done before they were made.
+            Unsupported::FlinkStateSnapshot => {
+                of_upgrade || state.is_some_and(|state| state == "COMPLETED")
+            }
+            Unsupported::FlinkSessionJob | Unsupported::FlinkBlueGreenDeployment => false,
+        };
         Seen {
             kind: M::KIND,
             namespace: self.metadata.namespace,
@@ -70,6 +89,7 @@ impl<M: Mark> SlimAccepted<M> {
             resource_version: ResourceVersion::new(self.metadata.resource_version),
             generation: self.metadata.generation,
             deleting: self.metadata.deletion_timestamp.is_some(),
+            done,
             finalizers: self.metadata.finalizers,
             conditions: self
                 .status

@@ -26,6 +26,8 @@ pub enum Reason {
     WaitingForJob,
     /// Flink has been asked to cancel the job.
     CancellingJob,
+    /// Flink stops the job with a savepoint.
+    StoppingWithSavepoint,
     /// The JobManager Deployment is being deleted.
     DeletingCluster,
     /// Pods of the old cluster are still there.
@@ -54,6 +56,10 @@ pub enum Reason {
     JobNotFound,
     /// The job was restarted from an older state than the newest one known.
     RestoredFromOlderState,
+    /// The job could not be stopped with a savepoint; it runs on.
+    SavepointFailed,
+    /// There is state, and only a person can tell where.
+    ManualRestoreRequired,
     /// The API server refused a request.
     RequestRefused,
     /// The installed CRD drops status fields without which nothing is begun.
@@ -62,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 29] = [
         Self::JobRunning,
         Self::JobFinished,
         Self::JobCanceled,
@@ -73,6 +79,7 @@ impl Reason {
         Self::WaitingForJobManager,
         Self::WaitingForJob,
         Self::CancellingJob,
+        Self::StoppingWithSavepoint,
         Self::DeletingCluster,
         Self::WaitingForPods,
         Self::WaitingForCleanup,
@@ -87,6 +94,8 @@ impl Reason {
         Self::JobManagerSilent,
         Self::JobNotFound,
         Self::RestoredFromOlderState,
+        Self::SavepointFailed,
+        Self::ManualRestoreRequired,
         Self::RequestRefused,
         Self::CrdOutdated,
     ];
@@ -103,6 +112,7 @@ impl Reason {
             | Self::WaitingForJobManager
             | Self::WaitingForJob
             | Self::CancellingJob
+            | Self::StoppingWithSavepoint
             | Self::DeletingCluster
             | Self::WaitingForPods
             | Self::WaitingForCleanup
@@ -123,6 +133,8 @@ impl Reason {
             | Self::DeploymentFailed
             | Self::JobNotFound
             | Self::RestoredFromOlderState
+            | Self::SavepointFailed
+            | Self::ManualRestoreRequired
             | Self::RequestRefused
             | Self::CrdOutdated => false,
         }
@@ -141,6 +153,7 @@ impl Reason {
             Self::WaitingForJobManager => "WaitingForJobManager",
             Self::WaitingForJob => "WaitingForJob",
             Self::CancellingJob => "CancellingJob",
+            Self::StoppingWithSavepoint => "StoppingWithSavepoint",
             Self::DeletingCluster => "DeletingCluster",
             Self::WaitingForPods => "WaitingForPods",
             Self::WaitingForCleanup => "WaitingForCleanup",
@@ -155,6 +168,8 @@ impl Reason {
             Self::JobManagerSilent => "JobManagerSilent",
             Self::JobNotFound => "JobNotFound",
             Self::RestoredFromOlderState => "RestoredFromOlderState",
+            Self::SavepointFailed => "SavepointFailed",
+            Self::ManualRestoreRequired => "ManualRestoreRequired",
             Self::RequestRefused => "RequestRefused",
             Self::CrdOutdated => "CrdOutdated",
         }

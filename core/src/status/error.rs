@@ -13,6 +13,8 @@ pub enum Problem {
     DeploymentFailed,
     /// The JobManager Deployment is gone.
     MissingJobManager,
+    /// An edit could not be carried out, and what runs was left as it is.
+    UpgradeFailure,
 }
 
 /// The longest message that goes into a status, in characters: upstream's `exception.field.max.length`.
@@ -32,6 +34,9 @@ impl Problem {
             }
             Self::DeploymentFailed => {
                 "org.apache.flink.kubernetes.operator.exception.DeploymentFailedException"
+            }
+            Self::UpgradeFailure => {
+                "org.apache.flink.kubernetes.operator.exception.UpgradeFailureException"
             }
             Self::MissingJobManager => {
                 "org.apache.flink.kubernetes.operator.exception.MissingJobManagerException"

@@ -2,8 +2,8 @@
 
 use super::recorded::Recorded;
 use flink_operator_api::{
-    FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus, ReconciliationState,
-    ResourceLifecycleState as State,
+    FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus, OperationKind,
+    ReconciliationState, ResourceLifecycleState as State,
 };
 
 /// Texts in `status.error` that mean a resource does not recover by itself.
@@ -28,7 +28,14 @@ pub fn of(status: &FlinkDeploymentStatus, recorded: Option<&Recorded>) -> State 
     };
     let reconciliation = status.reconciliation_status.as_ref();
     let state = reconciliation.and_then(|r| r.state);
+    let stopping = status.operation.as_ref().is_some_and(|operation| {
+        operation.kind == OperationKind::Stop && operation.trigger.is_some()
+    });
     match state {
+        // A stop goes on while upstream's fields still say that all is as before: Java would begin it anew.
+        Some(ReconciliationState::Deployed) if stopping && !is_unrecoverable(error) => {
+            return State::Upgrading;
+        }
         Some(ReconciliationState::Upgrading) | None => return State::Upgrading,
         Some(ReconciliationState::RollingBack) => return State::RollingBack,
         Some(ReconciliationState::Deployed | ReconciliationState::RolledBack) => {}
@@ -42,9 +49,7 @@ pub fn of(status: &FlinkDeploymentStatus, recorded: Option<&Recorded>) -> State 
         job_manager,
         None | Some(JobManagerDeploymentStatus::Missing | JobManagerDeploymentStatus::Error)
     );
-    if job == Some(FlinkJobState::Failed)
-        || (lost && UNRECOVERABLE.iter().any(|text| error.contains(text)))
-    {
+    if job == Some(FlinkJobState::Failed) || (lost && is_unrecoverable(error)) {
         return State::Failed;
     }
     if state == Some(ReconciliationState::RolledBack) {
@@ -55,6 +60,10 @@ pub fn of(status: &FlinkDeploymentStatus, recorded: Option<&Recorded>) -> State 
     } else {
         State::Deployed
     }
+}
+
+fn is_unrecoverable(error: &str) -> bool {
+    UNRECOVERABLE.iter().any(|text| error.contains(text))
 }
 
 /// Returns whether the deployed spec has proven itself: both recorded texts are there and equal.

@@ -53,6 +53,10 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<String>,
 
+    /// When a step that failed is tried again at the earliest (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+
     /// The attempt to start a cluster or job that belongs to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
@@ -142,9 +146,17 @@ pub struct Trigger {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub highest_id: Option<i64>,
 
+    /// When it was asked for first (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<String>,
+
     /// Directory that the savepoint was asked to be put into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
+
+    /// Where the savepoint is, once Flink has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// Identity of a cluster that the operator created.

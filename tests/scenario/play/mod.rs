@@ -29,32 +29,28 @@ pub(crate) fn in_virtual_time<F: Future>(play: F) -> F::Output {
     runtime.block_on(play)
 }
 
-/// Starts a world that has the CRDs of what is carried out.
+/// Starts a world that has our own CRDs.
 pub(crate) fn world() -> World {
-    World::start(Settings::default(), &our_crds())
+    World::start(Settings::default(), &[our_crd(), snapshot_crd()])
 }
 
-/// Gives the CRDs that the operator needs: that of its resources, and that of the snapshots it records.
-pub(crate) fn our_crds() -> [Value; 2] {
-    ["FlinkDeployment", "FlinkStateSnapshot"].map(crd_of)
+/// Gives the CRD of snapshots that the operator ships.
+pub(crate) fn snapshot_crd() -> Value {
+    static CRD: LazyLock<Value> = LazyLock::new(|| shipped("FlinkStateSnapshot"));
+    CRD.clone()
+}
+
+fn shipped(kind: &str) -> Value {
+    let crds = flink_operator_api::crds();
+    let found = crds.iter().find(|crd| crd.spec.names.kind == kind);
+    serde_json::to_value(found.expect("the kind is ours")).expect("a CRD is JSON")
 }
 
 /// Gives the CRD that the operator ships for its resources.
 pub(crate) fn our_crd() -> Value {
-    crd_of("FlinkDeployment")
-}
-
-fn crd_of(kind: &str) -> Value {
-    // Rendering them takes longer than playing a plan.
-    static CRDS: LazyLock<Vec<Value>> = LazyLock::new(|| {
-        let all = flink_operator_api::crds();
-        let values = all.iter().map(serde_json::to_value);
-        values.map(|crd| crd.expect("a CRD is JSON")).collect()
-    });
-    let found = CRDS.iter().find(|crd| crd["spec"]["names"]["kind"] == kind);
-    found
-        .expect("the operator ships a CRD of this kind")
-        .clone()
+    // Rendering it takes longer than playing a plan.
+    static CRD: LazyLock<Value> = LazyLock::new(|| shipped("FlinkDeployment"));
+    CRD.clone()
 }
 
 /// Lets virtual time pass.

@@ -2,8 +2,9 @@
 
 use super::deploy::{self, Purpose};
 use super::draft::Draft;
+use super::restore::{self, Source};
 use super::view::View;
-use super::{cluster, end, java, recover, rest, valid};
+use super::{carry, end, java, recover, rest, stop, valid};
 use crate::build;
 use crate::decision::{Notice, Revisit, Step};
 use crate::diff::{self, ChangeKind};
@@ -12,9 +13,7 @@ use crate::status::conditions::Reason;
 use crate::status::error::{self, Problem};
 use crate::status::recorded::Recorded;
 use crate::status::recorded_overrides;
-use flink_operator_api::{
-    FlinkDeploymentSpec, JobManagerDeploymentStatus, JobState, ReconciliationState, UpgradeMode,
-};
+use flink_operator_api::{FlinkDeploymentSpec, JobState, ReconciliationState, UpgradeMode};
 
 /// What the current spec asks for.
 pub(super) enum Current {
@@ -95,9 +94,6 @@ pub(super) fn deploy_current(view: &View<'_>, mut draft: Draft, ids: &Ids) -> St
     match current(view, &draft) {
         Current::Run(spec) => {
             forget_complaint(&mut draft);
-            if let Some(step) = initial_savepoint(view, &mut draft, &spec) {
-                return step;
-            }
             deploy::start(view, draft, ids, &spec, Purpose::Spec)
         }
         Current::Suspend(spec) => {
@@ -125,31 +121,6 @@ pub(super) fn deploy_current(view: &View<'_>, mut draft: Draft, ids: &Ids) -> St
     }
 }
 
-/// A first start from a savepoint carries state, which is not there yet.
-fn initial_savepoint(
-    view: &View<'_>,
-    draft: &mut Draft,
-    spec: &FlinkDeploymentSpec,
-) -> Option<Step> {
-    spec.job.as_ref()?.initial_savepoint_path.as_ref()?;
-    // The path counts for the very first start only.
-    let first = |recorded: &Recorded| recorded.is_first_deployment();
-    if !draft.recorded.as_ref().is_none_or(first) {
-        return None;
-    }
-    announce(
-        draft,
-        Reason::StatefulUpgradeNotAvailable,
-        "spec.job.initialSavepointPath asks to start from a savepoint, which this version cannot do yet; \
-         nothing is deployed. Remove it to start empty",
-    );
-    Some(
-        draft
-            .clone()
-            .rest(view, Revisit::on_change("stateful start")),
-    )
-}
-
 /// Compares the current spec with the deployed one.
 fn edited(
     view: &View<'_>,
@@ -168,6 +139,7 @@ fn edited(
     let change = diff::diff(&recorded.spec, spec, recorded.spec.mode.unwrap_or_default());
     match change.kind {
         ChangeKind::Ignore => {
+            stop::forget_failure(&mut draft);
             if draft.doc.typed.observed_generation != Some(view.meta.generation) {
                 draft.status().observed_generation = Some(view.meta.generation);
             }
@@ -184,16 +156,58 @@ fn edited(
         // Carried out when it is resumed.
         return rest::at_rest(view, draft);
     }
-    if change.kind == ChangeKind::SavepointRedeploy
-        || !keeps_no_state(view, &draft, recorded, spec, suspended)
-    {
-        return stateful(view, draft, recorded);
-    }
-    tell_change(view, &mut draft, &change);
     if suspended {
-        return deploy::start(view, draft, ids, spec, Purpose::Spec);
+        return resume(view, draft, ids, spec, &change);
     }
-    end::begin(view, draft, ids)
+    if change.kind == ChangeKind::SavepointRedeploy {
+        tell_change(view, &mut draft, &change);
+        return end::begin(view, draft, ids);
+    }
+    carry::decide(view, draft, ids, recorded, spec, &change)
+}
+
+/// Starts a suspended job again.
+fn resume(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    spec: &FlinkDeploymentSpec,
+    change: &diff::SpecDiff,
+) -> Step {
+    if let Source::Blocked(reason, message) = restore::source(&draft, spec, Purpose::Spec) {
+        return blocked(view, draft, reason, &message);
+    }
+    tell_change(view, &mut draft, change);
+    let left = view.observed.deployment.value().and_then(Option::as_ref);
+    if left.is_some_and(|left| left.owned_by(view.uid().as_str())) {
+        // The Java operator leaves the cluster of a job that it stopped with a savepoint.
+        return end::begin_stopped(view, draft, ids);
+    }
+    deploy::start(view, draft, ids, spec, Purpose::Spec)
+}
+
+/// Says why a start with state cannot be made; nothing is started.
+pub(super) fn blocked(view: &View<'_>, mut draft: Draft, reason: Reason, message: &str) -> Step {
+    if reason == Reason::ManualRestoreRequired {
+        manual_restore(&mut draft, message);
+    } else {
+        announce(&mut draft, reason, message);
+    }
+    rest::observe_again(view, draft)
+}
+
+/// Says that only a person can find the newest state, in upstream's form of an upgrade that failed.
+pub(super) fn manual_restore(draft: &mut Draft, message: &str) {
+    let reason = Reason::ManualRestoreRequired;
+    let notice = Notice::warning("JobManagerDeployment", "UpgradeFailed", message);
+    draft.fail(
+        Problem::UpgradeFailure,
+        Some("UpgradeFailed"),
+        message,
+        notice,
+    );
+    draft.degrade(reason, message);
+    draft.wait(reason, message);
 }
 
 /// Returns what Java rolled back to, if that is what the user asks for by now: it runs already.
@@ -207,68 +221,25 @@ fn rolled_back_to(draft: &Draft, spec: &FlinkDeploymentSpec) -> Option<Recorded>
     (change.kind == ChangeKind::Ignore).then_some(stable)
 }
 
-/// Returns whether the edit may drop the job's state: the user says so, or there is none.
-fn keeps_no_state(
-    view: &View<'_>,
-    draft: &Draft,
-    recorded: &Recorded,
-    spec: &FlinkDeploymentSpec,
-    suspended: bool,
-) -> bool {
-    if is_stateless(spec) {
-        return true;
-    }
-    recorded.is_stateless() && !is_state_known(draft) && (suspended || never_started(view, draft))
-}
-
 /// Returns whether a spec says that the job's state may be dropped; a session cluster has none.
 pub(super) fn is_stateless(spec: &FlinkDeploymentSpec) -> bool {
     let job = spec.job.as_ref();
     job.is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless)
 }
 
-/// Returns whether the status names state to start from, in the form of any release.
-pub(super) fn is_state_known(draft: &Draft) -> bool {
-    draft.doc.typed.job_status.as_ref().is_some_and(|job| {
-        let savepoints = job.savepoint_info.as_ref();
-        let newest = savepoints.and_then(|info| info.last_savepoint.as_ref());
-        job.upgrade_savepoint_path.is_some() || newest.is_some_and(|last| last.location.is_some())
-    })
-}
-
-/// Returns whether the JobManager has provably never been up, so that there is no state to keep.
-fn never_started(view: &View<'_>, draft: &Draft) -> bool {
-    let cluster::Identity::Ours(deployment) = cluster::identify(view, draft) else {
-        return false;
-    };
-    let started = draft
-        .doc
-        .typed
-        .job_status
-        .as_ref()
-        .is_some_and(|job| job.start_time.is_some());
-    let up = matches!(
-        draft.job_manager(),
-        JobManagerDeploymentStatus::Ready | JobManagerDeploymentStatus::DeployedNotReady
-    );
-    deployment.never_available && !started && !up
-}
-
-/// An edit that has to carry state over: the job runs on, and the resource says why it waits.
-pub(super) fn stateful(view: &View<'_>, mut draft: Draft, recorded: &Recorded) -> Step {
-    let message = if recorded.is_running() {
-        "the edit has to carry the job's state over, which this version cannot do yet; the job runs on with the \
-         previous spec. Set spec.job.upgradeMode to stateless to apply the edit and start empty, or revert it"
-    } else {
-        "the job was suspended with state, which this version cannot restore yet; set spec.job.upgradeMode to \
-         stateless to start empty"
-    };
-    announce(&mut draft, Reason::StatefulUpgradeNotAvailable, message);
-    rest::observe_again(view, draft)
+/// Returns whether the current spec does without the state of the running job.
+pub(super) fn gives_up(view: &View<'_>, draft: &Draft) -> bool {
+    match current(view, draft) {
+        Current::Run(spec) | Current::Suspend(spec) => {
+            let recorded = draft.recorded.as_ref();
+            is_stateless(&spec) || recorded.is_some_and(|old| restore::redeploys(old, &spec))
+        }
+        Current::Invalid(..) | Current::Waits(..) => false,
+    }
 }
 
 /// Says once per generation what changed, in upstream's words.
-fn tell_change(view: &View<'_>, draft: &mut Draft, change: &diff::SpecDiff) {
+pub(super) fn tell_change(view: &View<'_>, draft: &mut Draft, change: &diff::SpecDiff) {
     let told = draft
         .operation()
         .is_some_and(|operation| operation.generation == view.meta.generation);

@@ -3,6 +3,7 @@
 use super::draft::Draft;
 use super::view::View;
 use crate::decision::Notice;
+use crate::fact::Fact;
 use crate::observed::{Checkpoint, Checkpoints};
 use crate::status::conditions::Reason;
 use flink_operator_api::{FlinkJobState, Lineage, RestorePoint, RestorePointKind};
@@ -19,9 +20,12 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     if draft.job_state() != Some(FlinkJobState::Running) && !draft.job_is_terminal() {
         return;
     }
-    if restored(draft, statistics) {
+    if !restored(view, draft, statistics) {
         // What the newest state was must stay known until somebody has decided about it.
         return;
+    }
+    if draft.job_is_terminal() {
+        note_left(view, draft);
     }
     let Some(newest) = &statistics.newest else {
         return;
@@ -32,10 +36,11 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     let Some(segment) = lineage.segments.last().map(|segment| segment.number) else {
         return;
     };
+    // The savepoint of a stop, whose number is not known yet, is the last that a run leaves.
     let known = lineage
         .newest
         .as_ref()
-        .map(|point| (point.segment, point.id.unwrap_or_default()));
+        .map(|point| (point.segment, point.id.unwrap_or(i64::MAX)));
     if known.is_some_and(|known| (segment, newest.id) <= known) {
         return;
     }
@@ -62,43 +67,131 @@ pub(super) fn store(draft: &mut Draft, point: RestorePoint, state_size: Option<i
     }
 }
 
-/// Notes what this life of the job began with, and says so if that was not the newest state; returns whether so.
-fn restored(draft: &mut Draft, statistics: &Checkpoints) -> bool {
-    let Some(lineage) = draft.status().lineage.as_mut() else {
-        return false;
+/// Notes what this life of the job began with; returns whether that was the newest state, as far as can be told.
+fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> bool {
+    let current = of_now(view, draft).is_some();
+    let newest = {
+        let lineage = draft.doc.typed.lineage.as_ref();
+        lineage.and_then(|lineage| lineage.newest.clone())
     };
-    let newest = lineage.newest.clone();
-    let Some(segment) = lineage.segments.last_mut() else {
-        return false;
+    let segment = draft.status().lineage.as_mut();
+    let Some(segment) = segment.and_then(|lineage| lineage.segments.last_mut()) else {
+        return true;
     };
-    if segment.restored_id.is_none() {
+    let first_told = segment.restored_id.is_none();
+    if first_told {
         segment.restored_id = statistics.restored_id;
     }
-    let older = newest.is_some_and(|newest| {
-        newest.segment < segment.number && segment.restored_id.unwrap_or(0) < newest.id.unwrap_or(0)
-    });
-    if older {
-        let message = "Flink itself started the job again from an older state than the newest restore point known; \
-                       see status.lineage.newest. Edit the spec with upgradeMode stateless to accept the loss";
-        let told = draft
-            .doc
-            .typed
-            .conditions
-            .iter()
-            .flatten()
-            .any(|condition| {
-                condition.reason.as_deref() == Some(Reason::RestoredFromOlderState.as_str())
-            });
-        draft.degrade(Reason::RestoredFromOlderState, message);
-        if !told {
-            draft.notice(Notice::warning(
-                "Job",
-                Reason::RestoredFromOlderState.as_str(),
-                message,
-            ));
+    let (number, restored_id) = (segment.number, segment.restored_id);
+    let job = segment.job_id.clone();
+    let Some(newest) = newest.filter(|newest| newest.segment < number) else {
+        return true;
+    };
+    match restored_id {
+        // Nothing was restored: sure only once the statistics are no copy of the moments before.
+        None if !current => false,
+        None => older(draft),
+        Some(id) if newest.id.is_some_and(|newest| id < newest) => older(draft),
+        Some(id) => {
+            if first_told {
+                let same = newest.id.is_none_or(|newest| newest == id);
+                let message = match newest.path.filter(|_| same) {
+                    Some(path) => format!("job {job} was restored from {path} (checkpoint {id})"),
+                    None => format!("job {job} was restored from checkpoint {id}"),
+                };
+                draft.notice(Notice::normal("Job", "Restored", message));
+            }
+            true
         }
     }
-    older
+}
+
+/// Says that Flink itself started the job from older state than the newest known.
+pub(super) fn older(draft: &mut Draft) -> bool {
+    let message = "Flink itself started the job again from an older state than the newest restore point known; \
+                   see status.lineage.newest. To go back to that, set spec.job.initialSavepointPath to it and change \
+                   spec.job.savepointRedeployNonce; to accept the loss, edit the spec with upgradeMode stateless";
+    draft.complain_once(Reason::RestoredFromOlderState, "Job", message);
+    false
+}
+
+/// Whether the running job has the newest state that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carries {
+    Newest,
+    /// What it was restored from has not been told yet.
+    NotKnownYet,
+    Older,
+}
+
+/// Tells whether the running job has the newest state that is known, so that it may take its place.
+pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
+    let Some(lineage) = &draft.doc.typed.lineage else {
+        return Carries::Newest;
+    };
+    let (Some(newest), Some(segment)) = (&lineage.newest, lineage.segments.last()) else {
+        return Carries::Newest;
+    };
+    if newest.segment >= segment.number {
+        return Carries::Newest;
+    }
+    match (segment.restored_id, newest.id) {
+        (Some(restored), Some(newest)) if restored < newest => Carries::Older,
+        (Some(_), _) => Carries::Newest,
+        (None, _) if of_now(view, draft).is_some() => Carries::Older,
+        (None, _) => Carries::NotKnownYet,
+    }
+}
+
+/// Returns the statistics if they are no copy of before the job's last change of state.
+pub(super) fn of_now<'a>(view: &View<'a>, draft: &Draft) -> Option<&'a Checkpoints> {
+    let Fact::Known(seen) = &view.observed.answers.checkpoints else {
+        return None;
+    };
+    let job = draft.doc.typed.job_status.as_ref()?;
+    let changed: i64 = job.update_time.as_deref()?.parse().ok()?;
+    let changed = Timestamp::from_millisecond(changed).ok()?;
+    (seen.at.duration_since(changed) >= view.options.statistics_lag).then_some(&seen.value)
+}
+
+/// Returns whether it is noted where an ended job left its state; the Java operator notes that and nothing else.
+pub(super) fn is_left_noted(draft: &Draft) -> bool {
+    let Some(lineage) = &draft.doc.typed.lineage else {
+        return true;
+    };
+    let job = draft.doc.typed.job_status.as_ref();
+    let noted = job.and_then(|job| job.upgrade_savepoint_path.as_deref());
+    let newest = lineage.newest.as_ref();
+    noted.is_some() && newest.and_then(|newest| newest.path.as_deref()) == noted
+}
+
+/// Notes where an ended job left its state, as upstream does, so that another start can go on from there.
+pub(super) fn note_left(view: &View<'_>, draft: &mut Draft) {
+    let Some(statistics) = of_now(view, draft) else {
+        return;
+    };
+    let state = draft.job_state();
+    match &statistics.newest {
+        Some(newest) => draft.job().upgrade_savepoint_path = Some(newest.path.clone()),
+        None if state == Some(FlinkJobState::Canceled) => {
+            draft.job().upgrade_savepoint_path = None;
+        }
+        None => {}
+    }
+    let left = statistics.newest.as_ref().map(|newest| newest.id);
+    let Some(lineage) = draft.status().lineage.as_mut() else {
+        return;
+    };
+    let run = lineage.segments.last().map(|segment| segment.number);
+    if let Some(known) = lineage.newest.as_mut()
+        && Some(known.segment) == run
+        && known
+            .id
+            .is_some_and(|known| left.is_none_or(|left| left < known))
+    {
+        // Flink deletes the checkpoints of a job that finishes: they are still the newest state there was.
+        known.path = None;
+    }
 }
 
 fn is_due(view: &View<'_>, lineage: &Lineage) -> bool {

@@ -6,7 +6,7 @@
 use super::draft::Draft;
 use super::render::{self, Rendered};
 use super::view::View;
-use super::{ha, leftovers};
+use super::{ha, leftovers, restore};
 use crate::decision::{Notice, Revisit, Step};
 use crate::effect::{Effect, Owner};
 use crate::name::{AttemptId, Ids, Uid};
@@ -15,8 +15,9 @@ use crate::status::conditions::Reason;
 use crate::status::error::Problem;
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
-    Attempt, FlinkDeploymentSpec, FlinkJobState, JobManagerDeploymentStatus, JobState, Operation,
-    OperationKind, ReconciliationState, Restore, UpgradeMode,
+    Attempt, FlinkDeploymentSpec, FlinkJobState, JobManagerDeploymentStatus, JobState,
+    LAST_STATE_MARKER, Lineage, Operation, OperationKind, ReconciliationState, Restore,
+    UpgradeMode,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -71,11 +72,15 @@ pub(super) fn start(
     let Some(maps) = view.observed.answers.ha.value() else {
         return unknown(view, draft, "high-availability data");
     };
+    let (restore, lineage) = match restore::source(&draft, spec, purpose).attempt() {
+        Ok(source) => source,
+        Err((reason, message)) => return super::change::blocked(view, draft, reason, &message),
+    };
     let attempt = Attempt {
         id: ids.attempt.as_str().to_owned(),
         job_id: Some(render::job_id(view, spec, ids).as_str().to_owned()),
         result_store_id: Some(ids.result_store.as_str().to_owned()),
-        restore: Restore::None,
+        restore,
         children_hash: None,
     };
     let generation = match purpose {
@@ -95,7 +100,7 @@ pub(super) fn start(
         ..attempt
     };
     draft.keep_refusal(view);
-    record_attempt(view, &mut draft, spec, &attempt, purpose);
+    record_attempt(view, &mut draft, spec, &attempt, lineage, purpose);
     let not_after = view.now + ATTEMPT;
     draft.status().operation = Some(Operation {
         id: ids.operation.clone(),
@@ -103,14 +108,12 @@ pub(super) fn start(
         generation,
         started_at: view.now.to_string(),
         not_after: Some(not_after.to_string()),
+        not_before: None,
         attempt: Some(attempt),
         trigger: None,
     });
-    let since = view.now;
-    draft.starting(
-        view,
-        format!("creating the objects of the cluster, since {since}"),
-    );
+    let message = creating(&draft, &view.now.to_string());
+    draft.starting(view, message);
     for warning in &rendered.warnings {
         draft.notice(Notice::warning("Operator", "ConfigurationWarning", warning));
     }
@@ -128,26 +131,55 @@ pub(super) fn start(
     )
 }
 
+/// Says what is being done, and from what the job is to start.
+pub(super) fn creating(draft: &Draft, since: &str) -> String {
+    let attempt = draft
+        .operation()
+        .and_then(|operation| operation.attempt.as_ref());
+    match attempt.map(|attempt| &attempt.restore) {
+        Some(Restore::Savepoint { path }) => {
+            let lineage = draft.doc.typed.lineage.as_ref();
+            let newest = lineage.and_then(|lineage| lineage.newest.as_ref());
+            let taken = newest.and_then(|newest| newest.at.as_deref());
+            let taken = taken
+                .map(|at| format!(", taken at {at}"))
+                .unwrap_or_default();
+            format!(
+                "creating the objects of the cluster, since {since}; the job starts from {path}{taken}"
+            )
+        }
+        Some(Restore::None | Restore::LastState) | None => {
+            format!("creating the objects of the cluster, since {since}")
+        }
+    }
+}
+
 /// What upstream records right before it submits, so that it could go on from here.
 pub(super) fn record_attempt(
     view: &View<'_>,
     draft: &mut Draft,
     spec: &FlinkDeploymentSpec,
     attempt: &Attempt,
+    lineage: Option<Lineage>,
     purpose: Purpose,
 ) {
     if purpose == Purpose::Spec && !draft.is_refused() {
         draft.status().error = None;
     }
     draft.status().cluster = None;
-    draft.status().lineage = None;
+    draft.status().lineage = lineage;
     let millis = view.now.as_millisecond();
     draft.reconciliation().reconciliation_timestamp = Some(millis);
     draft.set_job_manager(JobManagerDeploymentStatus::Missing);
     let job = draft.job();
     job.job_id.clone_from(&attempt.job_id);
     job.start_time = None;
-    job.upgrade_savepoint_path = None;
+    let (path, mode) = match &attempt.restore {
+        Restore::None => (None, UpgradeMode::Stateless),
+        Restore::Savepoint { path } => (Some(path.clone()), UpgradeMode::Savepoint),
+        Restore::LastState => (Some(LAST_STATE_MARKER.to_owned()), UpgradeMode::LastState),
+    };
+    job.upgrade_savepoint_path = path;
     if let Some(info) = draft.status().cluster_info.as_mut() {
         info.clear();
     }
@@ -159,7 +191,7 @@ pub(super) fn record_attempt(
     let first = draft.recorded.as_ref().is_none_or(still_first);
     let mut recorded = Recorded::new(spec.clone(), first)
         .with_state(JobState::Suspended)
-        .with_mode(UpgradeMode::Stateless);
+        .with_mode(mode);
     carry_nonces(draft.recorded.as_ref(), &mut recorded);
     draft.record(recorded);
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);

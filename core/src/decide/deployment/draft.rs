@@ -194,9 +194,22 @@ impl Draft {
             generation: view.meta.generation,
             started_at: view.now.to_string(),
             not_after: None,
+            not_before: None,
             attempt: None,
             trigger: None,
         });
+    }
+
+    /// Repeats what stands already, word by word.
+    pub(super) fn repeat(&mut self, view: &View<'_>, reason: Reason) {
+        let mut stored = view.stored.typed.conditions.iter().flatten();
+        let degraded = stored.find(|condition| {
+            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
+        });
+        if let Some(message) = degraded.and_then(|condition| condition.message.clone()) {
+            self.degrade(reason, message.clone());
+            self.wait(reason, message);
+        }
     }
 
     /// Repeats a stored refusal while the same is tried again: it is taken back when it succeeds.

@@ -1,4 +1,4 @@
-//! Ending a cluster without keeping state: cancel, delete the Deployment, see its pods gone, remove
+//! Ending a cluster, whose state is given up or stored: cancel, delete the Deployment, see its pods gone, remove
 //! HA data. Each arrow is a later pass; a time-out changes what is said, never what is skipped.
 
 use super::change;
@@ -8,15 +8,19 @@ use super::draft::Draft;
 use super::ha;
 use super::jobs;
 use super::rest;
+use super::restore;
+use super::snapshots;
+use super::stop;
 use super::view::View;
 use crate::decision::{Notice, Revisit, Step};
 use crate::effect::{Deletion, Effect};
 use crate::fact::Fact;
 use crate::name::{Ids, JobId, Uid};
-use crate::observed::{Deployment, Pod};
+use crate::observed::{Deployment, HaMap, Pod};
 use crate::status::conditions::Reason;
 use flink_operator_api::{
-    FlinkJobState, JobManagerDeploymentStatus, OperationKind, ReconciliationState, UpgradeMode,
+    FlinkJobState, JobManagerDeploymentStatus, JobState, OperationKind, ReconciliationState,
+    UpgradeMode,
 };
 use jiff::SignedDuration;
 use std::str::FromStr;
@@ -45,8 +49,32 @@ pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     decide(view, draft, ids)
 }
 
+/// Begins to take down the cluster of a job that has stopped, or has never started: its state is known.
+pub(super) fn begin_stopped(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    draft.begin(view, ids, OperationKind::End);
+    // Upstream's form of a job that was stopped with a savepoint: Java would go on by starting it from there.
+    draft.reconciliation().state = Some(ReconciliationState::Upgrading);
+    if let Some(recorded) = draft.recorded.clone() {
+        let suspended = recorded.with_state(JobState::Suspended);
+        draft.record(suspended.with_mode(UpgradeMode::Savepoint).not_first());
+    }
+    draft.notice(Notice::normal(
+        "JobManagerDeployment",
+        "Suspended",
+        "Suspending existing deployment.",
+    ));
+    decide(view, draft, ids)
+}
+
 /// Takes the next step of an end that is stored.
-pub(super) fn decide(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
+pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    let deployment = view.observed.deployment.value().and_then(Option::as_ref);
+    if deployment.is_none_or(|deployment| deployment.deleting)
+        && let Some(record) = snapshots::unrecorded(view, &draft)
+    {
+        draft.wait(Reason::DeletingCluster, "recording the savepoint");
+        return draft.act(view, vec![record], Revisit::now("recorded"));
+    }
     let started = draft
         .operation()
         .map(|operation| operation.started_at.clone());
@@ -138,14 +166,15 @@ fn deployment_there(
         Reason::DeletingCluster,
         "deleting the JobManager Deployment",
     );
-    let effect = Effect::DeleteDeployment {
+    let mut effects: Vec<Effect> = snapshots::unrecorded(view, &draft).into_iter().collect();
+    effects.push(Effect::DeleteDeployment {
         name: view.name().to_owned(),
         uid: Uid::new(&deployment.uid),
         because: Deletion::Ended,
-    };
+    });
     draft.act(
         view,
-        vec![effect],
+        effects,
         Revisit::after(view.options.progress_interval, "deleting"),
     )
 }
@@ -222,6 +251,14 @@ fn pods_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration) -> Progr
         return step(draft.rest(view, Revisit::after(pause, "pods")));
     }
     draft.set_job_manager(JobManagerDeploymentStatus::Missing);
+    if let Some(newer) = newer_state(view, &draft, maps) {
+        return step(change::blocked(
+            view,
+            draft,
+            Reason::StatefulUpgradeNotAvailable,
+            &newer,
+        ));
+    }
     let deletions = ha::delete_all(maps);
     if !maps.is_empty() {
         draft.wait(
@@ -240,6 +277,31 @@ fn pods_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration) -> Progr
         ));
     }
     Progress::Gone(Box::new(draft))
+}
+
+/// Says so if metadata of high availability hold a newer state than the one to go on from, which nobody gave up.
+fn newer_state(view: &View<'_>, draft: &Draft, maps: &[HaMap]) -> Option<String> {
+    let keeps = draft.recorded.as_ref().is_some_and(stop::is_stopped);
+    if !keeps || view.meta.deleted_at.is_some() || change::gives_up(view, draft) {
+        return None;
+    }
+    let job = draft.job_id()?;
+    let of_job = maps.iter().filter(|map| map.name.contains(job));
+    let newest = of_job.filter_map(ha::newest_checkpoint).max()?;
+    let lineage = draft.doc.typed.lineage.as_ref();
+    let known = lineage.and_then(|lineage| lineage.newest.as_ref());
+    let older = match known.and_then(|known| known.id) {
+        Some(known) => newest <= known,
+        // The savepoint of a stop is the last that a job leaves.
+        None => draft.job_is_terminal(),
+    };
+    (!older).then(|| {
+        format!(
+            "metadata of high availability hold checkpoint {newest} of job {job}, which is newer than the restore point to go on \
+             from, and this version cannot start from them yet. {}",
+            restore::WAYS_OUT
+        )
+    })
 }
 
 fn alive(pods: &[Pod]) -> Option<String> {

@@ -28,6 +28,15 @@ fn is_job_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
+/// Returns the number of the newest checkpoint that a ConfigMap of a job names; only such a key proves that there is one.
+pub(super) fn newest_checkpoint(map: &HaMap) -> Option<i64> {
+    let numbers = map
+        .keys
+        .iter()
+        .filter_map(|key| key.strip_prefix("checkpointID-"));
+    numbers.filter_map(|digits| digits.parse().ok()).max()
+}
+
 /// Removes stored job graphs: with one there, Flink starts the old job with its old settings.
 pub(super) fn remove_graphs(maps: &[HaMap]) -> Vec<Effect> {
     let is_graph =

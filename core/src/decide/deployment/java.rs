@@ -4,7 +4,7 @@
 use super::change::{self, Current};
 use super::draft::Draft;
 use super::view::View;
-use super::{cluster, deploy, end};
+use super::{carry, cluster, deploy, end, rest, stop};
 use crate::decision::{Revisit, Step};
 use crate::diff::{self, ChangeKind};
 use crate::name::{Ids, Uid};
@@ -42,9 +42,11 @@ pub(super) fn left_off(view: &View<'_>, draft: &mut Draft, ids: &Ids) -> Option<
         draft.forget_recorded();
         return Some(change::deploy_current(view, draft.clone(), ids));
     }
-    let stateless = recorded.is_stateless() && !change::is_state_known(draft);
-    if !stateless && !gives_state_up(view, draft) {
-        return Some(change::stateful(view, draft.clone(), &recorded));
+    let left = view.observed.deployment.value().and_then(Option::as_ref);
+    let owned = left.is_some_and(|left| left.owned_by(view.uid().as_str()));
+    if owned && stop::is_stopped(&recorded) {
+        // Stopped with a savepoint, which is recorded; its cluster has still to go.
+        return Some(end::begin_stopped(view, draft.clone(), ids));
     }
     Some(change::deploy_current(view, draft.clone(), ids))
 }
@@ -64,23 +66,39 @@ fn submitted<'a>(view: &View<'a>, draft: &Draft, recorded: &Recorded) -> Option<
     (missing && !deployment.deleting && deployment.generation == target).then_some(deployment)
 }
 
-/// Java was ending the old cluster: that goes on only if the current spec still wants it, and without
-/// state.
+/// Java was ending the old cluster: that goes on only if the current spec still wants it.
 fn begun_end(view: &View<'_>, draft: &mut Draft, ids: &Ids, recorded: &Recorded) -> Option<Step> {
-    let (Current::Run(spec) | Current::Suspend(spec)) = change::current(view, draft) else {
-        return Some(change::stateful(view, draft.clone(), recorded));
+    let spec = match change::current(view, draft) {
+        Current::Run(spec) | Current::Suspend(spec) => spec,
+        Current::Invalid(_, message) => {
+            change::complain(draft, &message);
+            return Some(rest::observe_again(view, draft.clone()));
+        }
+        Current::Waits(reason, message) => {
+            change::announce(draft, reason, &message);
+            return Some(rest::observe_again(view, draft.clone()));
+        }
     };
     let untouched =
         !matches!(draft.job_state(), Some(FlinkJobState::Cancelling)) && !draft.job_is_terminal();
-    if untouched && asks_for_nothing(recorded, &spec) {
+    let mode = recorded.spec.mode.unwrap_or_default();
+    let change = diff::diff(&recorded.spec, &spec, mode);
+    if untouched && change.kind == ChangeKind::Ignore {
         // Taken back before anything was done.
         draft.reconciliation().state = Some(ReconciliationState::Deployed);
         return None;
     }
-    if change::is_stateless(&spec) {
+    if change::gives_up(view, draft) {
         return Some(end::begin(view, draft.clone(), ids));
     }
-    Some(change::stateful(view, draft.clone(), recorded))
+    Some(carry::decide(
+        view,
+        draft.clone(),
+        ids,
+        recorded,
+        &spec,
+        &change,
+    ))
 }
 
 /// Java was rolling back. If it has started the stable spec, that is taken over; another edit is
@@ -112,12 +130,4 @@ fn rolling_back(view: &View<'_>, draft: &mut Draft, recorded: &Recorded) -> Opti
 fn asks_for_nothing(recorded: &Recorded, spec: &FlinkDeploymentSpec) -> bool {
     let mode = recorded.spec.mode.unwrap_or_default();
     diff::diff(&recorded.spec, spec, mode).kind == ChangeKind::Ignore
-}
-
-/// Returns whether the user's spec, being valid, says that the job's state may be dropped.
-fn gives_state_up(view: &View<'_>, draft: &Draft) -> bool {
-    match change::current(view, draft) {
-        Current::Run(spec) | Current::Suspend(spec) => change::is_stateless(&spec),
-        Current::Invalid(..) | Current::Waits(..) => false,
-    }
 }

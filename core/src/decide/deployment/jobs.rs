@@ -12,14 +12,10 @@ use crate::status::conditions::Reason;
 use crate::status::error::{JOB_NOT_FOUND, Problem};
 use crate::status::recorded::Recorded;
 use flink_operator_api::{FlinkJobState, Lineage, ReconciliationState, Segment};
-use jiff::SignedDuration;
 use std::str::FromStr;
 
 /// How many runs of a lineage are remembered.
 const SEGMENTS: usize = 20;
-
-/// How long a JobManager that has just become ready may take to submit its job.
-const MAIN_TAKES: SignedDuration = SignedDuration::from_secs(60);
 
 /// Asks for the cause of a failure that this pass sees for the first time.
 pub(super) fn more(view: &View<'_>, draft: &Draft) -> Option<Wanted> {
@@ -147,10 +143,7 @@ fn not_seen(view: &View<'_>, draft: &mut Draft) {
         // Flink forgets ended jobs; terminal is terminal.
         return;
     }
-    let starting = view.observed.job_managers.value().is_some_and(|pods| {
-        let young = |since| view.now.duration_since(since) < MAIN_TAKES;
-        pods.iter().filter_map(|pod| pod.ready_since).any(young)
-    });
+    let starting = super::rest::main_may_run(view);
     let seen_before = draft.job().start_time.is_some() && !starting;
     draft.job().state = Some(FlinkJobState::Reconciling);
     if !seen_before {

@@ -10,11 +10,11 @@ use crate::name::{Ids, Uid};
 use crate::observed::{Child, ChildKind, Deployment};
 use crate::status::conditions::Reason;
 use crate::status::error::Problem;
-use flink_operator_api::{FlinkDeploymentSpec, OperationKind, UpgradeMode};
+use flink_operator_api::{FlinkDeploymentSpec, OperationKind};
 use jiff::{SignedDuration, Timestamp};
 
 /// How long after its window a request may still arrive.
-const LATE: SignedDuration = SignedDuration::from_secs(5);
+pub(super) const LATE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Finds what is left of an earlier cluster; creation needs a look that saw nothing.
 pub(super) fn find(view: &View<'_>, draft: &mut Draft) -> Option<Revisit> {
@@ -82,11 +82,7 @@ pub(super) fn unrecorded(
         || children
             .iter()
             .any(|child| child.owners.contains(&deployment.uid) && is_configuration(view, child));
-    let stateless = spec
-        .job
-        .as_ref()
-        .is_none_or(|job| job.upgrade_mode == UpgradeMode::Stateless);
-    if may_run && !stateless {
+    if may_run && !super::change::is_stateless(spec) {
         super::change::announce(
             &mut draft,
             Reason::StatefulUpgradeNotAvailable,

@@ -4,6 +4,7 @@
 //! recovery, then rest. What an operation remembers is in `status.operation`; how far it came is
 //! read off the world.
 
+mod carry;
 mod change;
 mod checkpoints;
 mod cluster;
@@ -21,9 +22,14 @@ mod options;
 mod recover;
 mod render;
 mod rest;
+mod restore;
 mod resume;
 mod settle;
+mod snapshots;
+mod stop;
+mod upgrade;
 mod valid;
+mod verdict;
 mod view;
 
 pub use settle::settle;
@@ -89,12 +95,10 @@ fn go_on(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
     match draft.operation().map(|operation| operation.kind) {
         Some(OperationKind::Deploy) => resume::resume(view, draft, ids),
         Some(OperationKind::End) => end::decide(view, draft, ids),
-        Some(
-            OperationKind::Submit
-            | OperationKind::Stop
-            | OperationKind::Snapshot
-            | OperationKind::Rollback,
-        ) => rest::unknown_operation(view, draft),
+        Some(OperationKind::Stop) => stop::go_on(view, draft, ids),
+        Some(OperationKind::Submit | OperationKind::Snapshot | OperationKind::Rollback) => {
+            rest::unknown_operation(view, draft)
+        }
         None => change::decide(view, draft, ids),
     }
 }

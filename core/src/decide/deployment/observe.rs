@@ -8,7 +8,7 @@ use super::view::View;
 use super::{checkpoints, failure, jobs};
 use crate::decision::Notice;
 use crate::fact::{Fact, Why};
-use crate::name::JobId;
+use crate::name::{JobId, TriggerId};
 use crate::observed::Deployment;
 use crate::question::{Question, Wanted};
 use crate::status::conditions::Reason;
@@ -42,6 +42,18 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
     let seen = job.is_some_and(|job| job.start_time.is_some());
     if let (true, Some(id)) = (seen, job.and_then(|job| job.job_id.as_ref())) {
         wanted.insert(Question::Checkpoints(JobId::new(id)));
+    }
+    let trigger = status
+        .operation
+        .as_ref()
+        .and_then(|operation| operation.trigger.as_ref());
+    if let Some(trigger) = trigger.filter(|trigger| trigger.path.is_none())
+        && let Some(id) = &trigger.id
+    {
+        wanted.insert(Question::Trigger(
+            JobId::new(&trigger.job),
+            TriggerId::new(id),
+        ));
     }
     let info = status.cluster_info.as_ref();
     let has = |key: &str| info.is_some_and(|info| info.contains_key(key));
@@ -227,7 +239,9 @@ fn absent(draft: &mut Draft) {
 fn clear_error(draft: &mut Draft) {
     let lost = draft.doc.typed.error.as_deref() == Some(JOB_NOT_FOUND);
     let failed = draft.job_state() == Some(FlinkJobState::Failed);
-    let healthy = draft.job_manager() != JobManager::Error && !failed && !lost;
+    // What an operation is about is taken back with it.
+    let pending = draft.operation().is_some();
+    let healthy = !pending && draft.job_manager() != JobManager::Error && !failed && !lost;
     if healthy && crate::status::lifecycle::is_stable(&draft.doc.typed) {
         draft.status().error = None;
     }

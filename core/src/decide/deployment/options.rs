@@ -1,6 +1,9 @@
 //! The options that decisions of this kind read, resolved once per pass.
 
-use crate::config::{Configuration, Key, Value, options};
+use crate::config::{
+    Configuration, Key, SavepointFormat as Configured, Value, duration as durations, options,
+};
+use crate::effect::SavepointFormat;
 use crate::observed::Observed;
 use crate::status::recorded::Recorded;
 use flink_operator_api::FlinkDeploymentSpec;
@@ -8,6 +11,12 @@ use jiff::SignedDuration;
 
 /// How often checkpoint progress alone is written to the status.
 const CHECKPOINT_REPORT: SignedDuration = SignedDuration::from_mins(5);
+
+/// How old Flink lets its copies of statistics become by default.
+const REFRESH: SignedDuration = SignedDuration::from_secs(3);
+
+/// What a look is later than the moment from which statistics are no copy of before.
+const LATER: SignedDuration = SignedDuration::from_secs(1);
 
 /// Flink's own default of `rest.port`.
 pub(super) const DEFAULT_REST_PORT: u16 = 8081;
@@ -29,6 +38,32 @@ pub(super) struct Options {
     pub high_availability: bool,
     pub checkpoint_report_interval: SignedDuration,
     pub rest_port: u16,
+    /// How long after the end of a job its statistics may still be a copy of before.
+    pub statistics_lag: SignedDuration,
+    pub savepoints: Savepoints,
+    pub upgrades: Upgrades,
+}
+
+/// How savepoints are taken and recorded.
+pub(super) struct Savepoints {
+    /// Where they are put: of the current spec, since it takes effect without a restart.
+    pub directory: Option<String>,
+    pub format: SavepointFormat,
+    /// Whether a stop fires windows and timers as if the input had ended.
+    pub drain: bool,
+    /// Whether they are recorded as `FlinkStateSnapshot`s, and not in lists of the status.
+    pub as_resources: bool,
+    pub dispose_on_delete: bool,
+}
+
+/// What chooses how an edit carries state over.
+pub(super) struct Upgrades {
+    /// Whether a job that does not run may be carried over from its last state instead of from a savepoint.
+    pub last_state_fallback: bool,
+    /// Whether a job is cancelled for a last-state upgrade, and not just taken down.
+    pub cancel_for_last_state: bool,
+    /// How old the newest checkpoint may be for a last-state upgrade.
+    pub longest_checkpoint_age: Option<SignedDuration>,
 }
 
 impl Options {
@@ -43,6 +78,7 @@ impl Options {
         let namespace = &observed.resource.meta.key.namespace;
         let deployed = recorded.map(|recorded| &recorded.spec).or(spec);
         let version = deployed.and_then(|spec| spec.flink_version);
+        let mut current_savepoints = None;
         let settings = &observed.settings;
         let mut config = settings.for_resource(namespace, version);
         // Operator-wide options are read from the operator's configuration alone: not from resources.
@@ -58,7 +94,11 @@ impl Options {
             {
                 config.set(key, value);
             }
+            let written = flat.written(options::SAVEPOINTS_DIR.option());
+            current_savepoints = written.map(|(_, directory)| directory.to_owned());
         }
+        let directory =
+            current_savepoints.or_else(|| config.find(&options::SAVEPOINTS_DIR).ok().flatten());
         Self {
             reconcile_interval: duration(&operator, &options::RECONCILE_INTERVAL),
             progress_interval: duration(&operator, &options::OBSERVER_PROGRESS_CHECK_INTERVAL),
@@ -72,8 +112,48 @@ impl Options {
             high_availability: is_highly_available(&config),
             checkpoint_report_interval: CHECKPOINT_REPORT,
             rest_port: read(&config, &options::REST_PORT).unwrap_or(DEFAULT_REST_PORT),
+            statistics_lag: statistics_lag(&config),
+            savepoints: Savepoints {
+                directory: directory.filter(|directory| !directory.trim().is_empty()),
+                format: match read(&config, &options::SAVEPOINT_FORMAT_TYPE) {
+                    Some(Configured::Native) => SavepointFormat::Native,
+                    Some(Configured::Canonical) | None => SavepointFormat::Canonical,
+                },
+                drain: flag(&config, &options::JOB_DRAIN_ON_SAVEPOINT_DELETION),
+                as_resources: flag(&config, &options::SNAPSHOT_RESOURCE_ENABLED)
+                    && flag(&operator, &options::SNAPSHOT_RESOURCE_ENABLED),
+                dispose_on_delete: flag(&config, &options::SAVEPOINT_DISPOSE_ON_DELETE),
+            },
+            upgrades: Upgrades {
+                last_state_fallback: flag(
+                    &config,
+                    &options::JOB_UPGRADE_LAST_STATE_FALLBACK_ENABLED,
+                ),
+                cancel_for_last_state: flag(
+                    &config,
+                    &options::JOB_UPGRADE_LAST_STATE_JOB_CANCEL_ENABLED,
+                ),
+                longest_checkpoint_age: read(
+                    &config,
+                    &options::JOB_UPGRADE_LAST_STATE_MAX_CHECKPOINT_AGE,
+                )
+                .and_then(|age| SignedDuration::try_from(age).ok()),
+            },
         }
     }
+}
+
+/// Statistics are copies: of the job up to one interval old, of checkpoints since 1.18 up to another.
+fn statistics_lag(config: &Configuration) -> SignedDuration {
+    let set = |key: &str| {
+        let text = config.text(key)?;
+        // Flink reads a bare number as milliseconds here.
+        let parsed = durations::parse(text).ok();
+        parsed.and_then(|long| SignedDuration::try_from(long).ok())
+    };
+    let refresh = set("web.refresh-interval").unwrap_or(REFRESH);
+    let statistics = set("rest.cache.checkpoint-statistics.timeout").unwrap_or(REFRESH);
+    refresh.max(statistics) + LATER
 }
 
 /// Returns whether high availability is on, as Flink reads its option.

@@ -15,6 +15,9 @@ use jiff::SignedDuration;
 /// The shortest pause between two looks at a cluster that starts.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(250);
 
+/// How long a JobManager that has just become ready may take to submit its job.
+const MAIN_TAKES: SignedDuration = SignedDuration::from_secs(60);
+
 /// Ends a pass over a resource that is none of ours any more.
 pub(super) fn nothing(view: &View<'_>) -> Step {
     Step::Act(Box::new(Decision {
@@ -58,12 +61,18 @@ pub(super) fn created_suspended(view: &View<'_>, mut draft: Draft) -> Step {
 /// Records a spec as suspended, after its cluster has been ended.
 pub(super) fn suspended(view: &View<'_>, mut draft: Draft, spec: &FlinkDeploymentSpec) -> Step {
     draft.status().error = None;
-    draft.status().lineage = None;
-    draft.job().upgrade_savepoint_path = None;
+    let carried = draft.recorded.as_ref().is_some_and(super::stop::is_stopped);
+    let mode = if carried && !super::change::is_stateless(spec) {
+        UpgradeMode::Savepoint
+    } else {
+        draft.status().lineage = None;
+        draft.job().upgrade_savepoint_path = None;
+        UpgradeMode::Stateless
+    };
     draft.reconciliation().reconciliation_timestamp = Some(view.now.as_millisecond());
     let recorded = Recorded::new(spec.clone(), false)
         .with_state(JobState::Suspended)
-        .with_mode(UpgradeMode::Stateless);
+        .with_mode(mode);
     draft.record(recorded);
     draft.reconciliation().state = Some(ReconciliationState::Deployed);
     draft.mark_stable();
@@ -94,6 +103,14 @@ pub(super) fn task_managers(draft: &mut Draft) {
     });
 }
 
+/// Returns whether a JobManager has become ready so lately that it may not have submitted its job yet.
+pub(super) fn main_may_run(view: &View<'_>) -> bool {
+    let pods = view.observed.job_managers.value();
+    let young = |since| view.now.duration_since(since) < MAIN_TAKES;
+    let mut ready = pods.into_iter().flatten().filter_map(|pod| pod.ready_since);
+    ready.any(young)
+}
+
 /// Ends a pass over a cluster that is to be looked at again.
 pub(super) fn observe_again(view: &View<'_>, draft: Draft) -> Step {
     let revisit = next_look(view, &draft);
@@ -102,6 +119,17 @@ pub(super) fn observe_again(view: &View<'_>, draft: Draft) -> Step {
 
 fn next_look(view: &View<'_>, draft: &Draft) -> Revisit {
     let runs = draft.recorded.as_ref().is_some_and(Recorded::is_running);
+    if runs && draft.job_is_terminal() && draft.job_manager() == JobManager::Ready {
+        // What the job left is known once the statistics are no copy of before its end.
+        let ended = draft.doc.typed.job_status.as_ref();
+        let ended = ended.and_then(|job| job.update_time.as_deref()?.parse::<i64>().ok());
+        let since = ended.map(|ended| view.now.as_millisecond().saturating_sub(ended));
+        let since = since.map_or(SignedDuration::MAX, SignedDuration::from_millis);
+        let settled = view.options.statistics_lag;
+        if since < settled {
+            return Revisit::after(settled - since, "what the job left");
+        }
+    }
     if !runs || draft.job_is_terminal() {
         return Revisit::on_change("at rest");
     }

@@ -72,6 +72,14 @@ fn none_yet(
         .ok()
         .filter(|rendered| Some(&rendered.hash) == attempt.children_hash.as_ref());
     let created = draft.doc.typed.cluster.is_some();
+    let stateful = !super::change::is_stateless(&spec);
+    if created && stateful {
+        // Somebody deleted it. It may have run, and its state may be newer than what it was started from.
+        let uid = draft.doc.typed.cluster.as_ref();
+        let uid = Uid::new(uid.map_or("", |cluster| cluster.deployment_uid.as_str()));
+        deployed(&mut draft, attempt, &uid);
+        return draft.rest(view, Revisit::now("lost"));
+    }
     let (true, false, Some(rendered)) = (view.now < not_after, created, same) else {
         return again(view, draft, ids);
     };
@@ -81,11 +89,8 @@ fn none_yet(
     let Some(maps) = view.observed.answers.ha.value() else {
         return unknown(view, draft, "high-availability data");
     };
-    let since = &operation.started_at;
-    draft.starting(
-        view,
-        format!("creating the objects of the cluster, since {since}"),
-    );
+    let message = deploy::creating(&draft, &operation.started_at);
+    draft.starting(view, message);
     let mut effects = ha::remove_graphs(maps);
     effects.extend(create_all(
         &rendered,
@@ -159,6 +164,8 @@ fn complete(
         Reason::DeletingCluster,
         "the attempt cannot be completed with the current spec and configuration; starting over",
     );
+    // It cannot have run: once it is gone, the next one starts from the same restore point.
+    draft.status().cluster = None;
     let effect = Effect::DeleteDeployment {
         name: view.name().to_owned(),
         uid: Uid::new(&deployment.uid),
@@ -224,6 +231,22 @@ fn other_attempt(
         let attempt = Attempt::default();
         deployed(&mut draft, &attempt, &Uid::new(&deployment.uid));
         return draft.rest(view, Revisit::now("adopted"));
+    }
+    let stateless = view.spec.is_ok_and(super::change::is_stateless);
+    if may_run && !stateless {
+        super::change::announce(
+            &mut draft,
+            Reason::ManualRestoreRequired,
+            "a JobManager Deployment of an earlier attempt is in the way; its job may hold newer state. Delete it by hand if \
+             its work may end, or set spec.job.upgradeMode to stateless",
+        );
+        return draft.rest(
+            view,
+            Revisit::after(
+                view.options.progress_interval,
+                "earlier attempt's Deployment",
+            ),
+        );
     }
     draft.wait(
         Reason::DeletingCluster,

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::view::View;
-use super::{deploy, end, leftovers};
+use super::{deploy, end, leftovers, snapshots, stop};
 use crate::decision::{Decision, Notice, Settled};
 use crate::effect::{Effect, Outcome, Receipt};
 use crate::fact::Why;
@@ -11,6 +11,7 @@ use crate::observed::Observed;
 use crate::resource::Status;
 use crate::status::conditions::Reason;
 use crate::status::error::Problem;
+use flink_operator_api::Trigger;
 use jiff::Timestamp;
 
 /// Computes the status after these outcomes, in the order of the decision's effects.
@@ -32,7 +33,7 @@ pub fn settle(
     for (effect, outcome) in decision.effects.iter().zip(outcomes) {
         match outcome {
             Outcome::Done(receipt) => done(&mut draft, effect, receipt, &mut created),
-            Outcome::Refused(why) => refused(&mut draft, effect, why),
+            Outcome::Refused(why) => refused(&view, &mut draft, effect, why),
             // Perhaps applied: the next pass looks, and the intent says what for.
             Outcome::Unknown(_) => {}
         }
@@ -63,6 +64,7 @@ fn done(draft: &mut Draft, effect: &Effect, receipt: &Receipt, created: &mut Opt
             *created = Some(uid.clone());
         }
         (Effect::Cancel { .. }, _) => end::cancelling(draft),
+        (Effect::RecordSnapshot { .. }, _) => snapshots::recorded(draft),
         (
             Effect::CreateDeployment { .. }
             | Effect::AddFinalizer
@@ -71,6 +73,7 @@ fn done(draft: &mut Draft, effect: &Effect, receipt: &Receipt, created: &mut Opt
             | Effect::RemoveGraphs { .. }
             | Effect::CreateChild { .. }
             | Effect::DeleteDeployment { .. }
+            | Effect::StopWithSavepoint { .. }
             | Effect::DeleteHaMap { .. },
             _,
         ) => {}
@@ -100,8 +103,33 @@ fn completed(draft: &mut Draft, decision: &Decision, created: Option<Uid>) {
     }
 }
 
+/// Where no snapshot resource can be made, the status's own list records the savepoint.
+fn not_recorded(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, why: &Why) {
+    let path = trigger.path.as_deref().unwrap_or_default();
+    let message = format!(
+        "savepoint {path} could not be recorded as a FlinkStateSnapshot ({why}); it is recorded in \
+         status.jobStatus.savepointInfo. Install the CRD and the rights of the chart, or set \
+         kubernetes.operator.snapshot.resource.enabled to false"
+    );
+    draft.notice(Notice::warning("Snapshot", "SavepointError", message));
+    snapshots::list(draft, trigger, view.options.savepoints.format);
+}
+
 /// Surely not applied, and the server said why: so does the status.
-fn refused(draft: &mut Draft, effect: &Effect, why: &Why) {
+fn refused(view: &View<'_>, draft: &mut Draft, effect: &Effect, why: &Why) {
+    let trigger = draft
+        .operation()
+        .and_then(|operation| operation.trigger.clone());
+    if let (Effect::RecordSnapshot { .. }, Some(trigger)) = (effect, &trigger) {
+        return not_recorded(view, draft, trigger, why);
+    }
+    if let Effect::StopWithSavepoint { .. } = effect {
+        // Only a request that is wrong in itself is refused for good; else the next pass looks.
+        if let (Why::Status { code: 400, message }, Some(trigger)) = (why, &trigger) {
+            stop::refused(view.now, draft, trigger, message);
+        }
+        return;
+    }
     if let (Why::Taken, Effect::CreateChild { kind, body, .. }) = (why, effect) {
         let name = body["metadata"]["name"].as_str().unwrap_or_default();
         return leftovers::name_taken(draft, kind.as_str(), name);

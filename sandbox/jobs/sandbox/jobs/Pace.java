@@ -1,9 +1,9 @@
 package sandbox.jobs;
 
-import org.apache.flink.api.common.functions.RichMapFunction;
+import org.apache.flink.api.common.functions.MapFunction;
 
-/** Lets records through at a steady rate, which the parallel instances share. */
-public final class Pace extends RichMapFunction<Long, Long> {
+/** Lets records through at a steady rate. */
+public final class Pace implements MapFunction<Long, Long> {
   private static final long serialVersionUID = 1;
 
   private final long perSecond;
@@ -22,7 +22,7 @@ public final class Pace extends RichMapFunction<Long, Long> {
     if (started == 0) {
       started = System.nanoTime();
     }
-    long due = started + passed * 1_000_000_000L * Tasks.parallelism(getRuntimeContext()) / perSecond;
+    long due = started + passed * 1_000_000_000L / perSecond;
     passed++;
     long early = (due - System.nanoTime()) / 1_000_000;
     if (early > 0) {

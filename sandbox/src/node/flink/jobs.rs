@@ -44,15 +44,17 @@ macro_rules! sources {
     ($($path:literal),* $(,)?) => { [$(($path, include_str!(concat!("../../../jobs/", $path)))),*] };
 }
 
-const SOURCES: [(&str, &str); 11] = sources![
+const SOURCES: [(&str, &str); 13] = sources![
     "sandbox/jobs/CountPerKey.java",
     "sandbox/jobs/FailAt.java",
     "sandbox/jobs/Job.java",
+    "sandbox/jobs/Journal.java",
     "sandbox/jobs/KeyOf.java",
     "sandbox/jobs/Numbers.java",
     "sandbox/jobs/Pace.java",
     "sandbox/jobs/Parameters.java",
     "sandbox/jobs/Tasks.java",
+    "sandbox/jobs/Trouble.java",
     "org/apache/flink/streaming/examples/statemachine/StateMachineExample.java",
     "org/apache/flink/streaming/examples/windowing/TopSpeedWindowing.java",
     "org/apache/flink/streaming/examples/wordcount/WordCount.java",

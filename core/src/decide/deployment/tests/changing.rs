@@ -85,9 +85,9 @@ fn an_ignorable_edit_moves_the_generation_and_nothing_else() {
 }
 
 #[test]
-fn a_stateful_edit_waits_while_the_job_runs_on() {
+fn an_edit_that_asks_for_the_last_state_waits_while_the_job_runs_on() {
     let scene = Scene::running().edit(|spec| {
-        spec["job"]["upgradeMode"] = json!("savepoint");
+        spec["job"]["upgradeMode"] = json!("last-state");
         spec["job"]["parallelism"] = json!(4);
         spec["flinkConfiguration"] =
             json!({ "state.checkpoints.dir": "s3://a", "state.savepoints.dir": "s3://b" });

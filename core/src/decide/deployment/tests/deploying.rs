@@ -272,18 +272,6 @@ fn job_graphs_are_removed_before_the_deployment_is_created() {
 }
 
 #[test]
-fn a_start_from_a_savepoint_waits_and_says_so() {
-    let scene =
-        Scene::created().edit(|spec| spec["job"]["initialSavepointPath"] = json!("s3://a/sp"));
-    let decision = scene.act(1);
-    assert_eq!(decision.effects, []);
-    assert_eq!(
-        reason(&decision, "Progressing"),
-        "StatefulUpgradeNotAvailable"
-    );
-}
-
-#[test]
 fn session_clusters_and_standalone_mode_say_that_they_are_not_carried_out() {
     let session = Scene::created().edit(|spec| spec["job"] = json!(null));
     assert_eq!(

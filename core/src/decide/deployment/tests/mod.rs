@@ -4,6 +4,10 @@
 mod changing;
 mod deleting;
 mod deploying;
+mod judging;
 mod observing;
 mod refusing;
+mod restoring;
 mod scene;
+mod stopping;
+mod upgrading;

@@ -10,7 +10,7 @@ use crate::name::{
 };
 use crate::observed::{
     Answers, Checkpoint, Checkpoints, Child, ChildKind, Deployment, HaMap, Job, Observed, Origin,
-    Pod,
+    Pod, Trigger,
 };
 use crate::resource::{Meta, Resource, Status};
 use flink_operator_api::{FlinkDeploymentStatus, ResourceLifecycleState};
@@ -269,10 +269,66 @@ impl Scene {
         };
         let statistics = Checkpoints {
             newest: Some(newest),
-            restored_id: None,
+            highest_id: Some(id),
             state_size: Some(10),
+            ..Checkpoints::default()
         };
         self.observed.answers.checkpoints = Fact::known(statistics, of_flink(), self.now);
+        self
+    }
+
+    /// The statistics name the savepoint of a stop as the newest of all.
+    pub(super) fn with_stop_savepoint(mut self, id: i64, path: &str) -> Self {
+        let savepoint = Checkpoint {
+            id,
+            path: path.into(),
+            savepoint: true,
+            at: Some(self.now),
+        };
+        let statistics = Checkpoints {
+            newest: Some(savepoint.clone()),
+            newest_stop: Some(savepoint),
+            highest_id: Some(id),
+            ..Checkpoints::default()
+        };
+        self.observed.answers.checkpoints = Fact::known(statistics, of_flink(), self.now);
+        self
+    }
+
+    /// The statistics say from what the job was restored.
+    pub(super) fn with_restored(mut self, id: Option<i64>) -> Self {
+        let statistics = Checkpoints {
+            restored_id: id,
+            highest_id: id,
+            ..Checkpoints::default()
+        };
+        self.observed.answers.checkpoints = Fact::known(statistics, of_flink(), self.now);
+        self
+    }
+
+    pub(super) fn with_trigger(mut self, trigger: Trigger) -> Self {
+        self.observed.answers.trigger = Fact::known(trigger, of_flink(), self.now);
+        self
+    }
+
+    /// The job as another JobManager process started it again.
+    pub(super) fn with_job_since(mut self, state: &str, start_time: i64) -> Self {
+        let job = Job {
+            id: JobId::new(JOB),
+            name: "basic".into(),
+            state: state.into(),
+            start_time,
+        };
+        self.observed.answers.jobs = Fact::known(vec![job], of_flink(), self.now);
+        self
+    }
+
+    pub(super) fn after(self, seconds: i64) -> Self {
+        self.later(SignedDuration::from_secs(seconds))
+    }
+
+    pub(super) fn with_root_cause(mut self) -> Self {
+        self.observed.answers.root_cause = Fact::known(None, of_flink(), self.now);
         self
     }
 

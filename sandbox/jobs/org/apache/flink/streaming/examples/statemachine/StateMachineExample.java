@@ -8,6 +8,6 @@ public final class StateMachineExample {
   private StateMachineExample() {}
 
   public static void main(String[] arguments) throws Exception {
-    Job.run("State machine job", "run", new Parameters(arguments));
+    Job.run("State machine job", Job.Mode.RUN, new Parameters(arguments));
   }
 }

@@ -8,6 +8,6 @@ public final class TopSpeedWindowing {
   private TopSpeedWindowing() {}
 
   public static void main(String[] arguments) throws Exception {
-    Job.run("CarTopSpeedWindowingExample", "run", new Parameters(arguments));
+    Job.run("CarTopSpeedWindowingExample", Job.Mode.RUN, new Parameters(arguments));
   }
 }

@@ -8,6 +8,6 @@ public final class WordCount {
   private WordCount() {}
 
   public static void main(String[] arguments) throws Exception {
-    Job.run("WordCount", "finish", new Parameters(arguments));
+    Job.run("WordCount", Job.Mode.FINISH, new Parameters(arguments));
   }
 }

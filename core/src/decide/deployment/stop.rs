@@ -1,0 +1,519 @@
+//! Stopping a job with a savepoint: one stored trigger id until it is settled, and nothing of the cluster is touched
+//! before path, time and number of the savepoint are stored.
+
+use super::change;
+use super::checkpoints;
+use super::deploy;
+use super::draft::Draft;
+use super::end;
+use super::leftovers::{LATE, time};
+use super::rest;
+use super::restore;
+use super::snapshots;
+use super::verdict::{self, Evidence, Left, Pending, Restored, Run, Told, Verdict};
+use super::view::View;
+use crate::decision::{Notice, Revisit, Step};
+use crate::effect::Effect;
+use crate::fact::Fact;
+use crate::name::{Ids, JobId, TriggerId};
+use crate::observed::{Checkpoint, Job, Trigger as Answer};
+use crate::question::{Question, Wanted};
+use crate::status::conditions::Reason;
+use crate::status::error::{self, Problem};
+use crate::status::recorded::Recorded;
+use flink_operator_api::{
+    FlinkJobState, FlinkVersion, JobManagerDeploymentStatus as JobManager, JobState, Operation,
+    OperationKind, ReconciliationState, RestorePoint, RestorePointKind, Trigger, UpgradeMode,
+};
+use jiff::{SignedDuration, Timestamp};
+use std::str::FromStr;
+
+/// A stop request may be sent for this long.
+const WINDOW: SignedDuration = SignedDuration::from_secs(4);
+/// How often it is looked how far a stop is, at first.
+const LOOK: SignedDuration = SignedDuration::from_millis(300);
+/// How much longer than the statistics lag their entry for the savepoint may take; its number is not worth more.
+const NUMBER_TAKES: SignedDuration = SignedDuration::from_secs(3);
+/// How soon a stop that failed is tried again at first, and later.
+const RETRY: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(15), SignedDuration::from_mins(10));
+
+/// Begins to stop the job, which runs.
+pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    let version = draft
+        .recorded
+        .as_ref()
+        .and_then(|old| old.spec.flink_version);
+    if version.is_none_or(|version| version < FlinkVersion::V1_15) {
+        change::announce(
+            &mut draft,
+            Reason::NotSupported,
+            "Flink before 1.15 takes no trigger id, so that a stop whose answer is lost could not be found again; the job \
+             runs on. Set spec.job.upgradeMode to stateless to apply the edit and start empty, or revert it",
+        );
+        return rest::observe_again(view, draft);
+    }
+    let Some(directory) = view.options.savepoints.directory.clone() else {
+        change::announce(
+            &mut draft,
+            Reason::InvalidSpec,
+            "there is no directory for the savepoint that the edit needs; set state.savepoints.dir in \
+             spec.flinkConfiguration, which takes effect without a restart",
+        );
+        return rest::observe_again(view, draft);
+    };
+    let Some(job) = listed(view, draft.job_id()) else {
+        draft.wait(Reason::WaitingForJob, "waiting for Flink to list the job");
+        return rest::observe_again(view, draft);
+    };
+    let statistics = match &view.observed.answers.checkpoints {
+        Fact::NotAsked => return Step::Ask(Wanted::from([Question::Checkpoints(job.id.clone())])),
+        Fact::Unknown(_) => {
+            draft.wait(
+                Reason::JobManagerSilent,
+                "waiting for the JobManager to tell the checkpoints of the job before it is stopped",
+            );
+            return rest::observe_again(view, draft);
+        }
+        Fact::Known(seen) => &seen.value,
+    };
+    let trigger = Trigger {
+        id: Some(ids.trigger.as_str().to_owned()),
+        job: job.id.as_str().to_owned(),
+        start_time: Some(job.start_time),
+        highest_id: statistics.highest_id,
+        asked_at: Some(view.now.to_string()),
+        directory: Some(directory),
+        path: None,
+    };
+    let earlier = draft.operation().cloned();
+    draft.begin(view, ids, OperationKind::Stop);
+    match earlier {
+        // Another attempt of the same: how long it has been tried decides how soon it is tried again.
+        Some(earlier) if is_failed(&earlier) && earlier.generation == view.meta.generation => {
+            if let Some(operation) = draft.status().operation.as_mut() {
+                operation.started_at = earlier.started_at;
+            }
+        }
+        Some(_) | None => draft.notice(Notice::normal(
+            "JobManagerDeployment",
+            "Suspended",
+            "Suspending existing deployment.",
+        )),
+    }
+    send(view, draft, trigger)
+}
+
+/// Sends the request of a trigger, for the first time or again.
+fn send(view: &View<'_>, mut draft: Draft, trigger: Trigger) -> Step {
+    let not_after = view.now + WINDOW;
+    let effect = Effect::StopWithSavepoint {
+        job: JobId::new(&trigger.job),
+        trigger: TriggerId::new(trigger.id.clone().unwrap_or_default()),
+        directory: trigger.directory.clone().unwrap_or_default(),
+        drain: view.options.savepoints.drain,
+        format: view.options.savepoints.format,
+        not_after,
+    };
+    pending(&mut draft, &trigger, Pending::Savepoint);
+    if let Some(operation) = draft.status().operation.as_mut() {
+        operation.not_after = Some(not_after.to_string());
+        operation.not_before = None;
+        operation.trigger = Some(trigger);
+    }
+    draft.act(view, vec![effect], Revisit::after(LOOK, "stopping"))
+}
+
+/// Goes on with a stop that is stored.
+pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    let Some(operation) = draft.operation().cloned() else {
+        return rest::at_rest(view, draft);
+    };
+    let Some(trigger) = operation.trigger.clone() else {
+        return failed_before(view, draft, ids, &operation);
+    };
+    if trigger.path.is_some() {
+        return stopped(view, draft, ids);
+    }
+    if change::gives_up(view, &draft) {
+        // Whatever comes of the stop: the user does without.
+        return end::begin(view, draft, ids);
+    }
+    if draft.job_manager() == JobManager::Missing {
+        return cluster_gone(view, draft, &operation, &trigger);
+    }
+    match verdict::judge(evidence(view, &draft, &operation, &trigger)) {
+        Verdict::Pending(what) => {
+            pending(&mut draft, &trigger, what);
+            draft.rest(view, Revisit::after(look(view, &trigger), "stopping"))
+        }
+        Verdict::Stopped(path, entry) => {
+            note_path(view, &mut draft, path, entry.as_ref());
+            stopped(view, draft, ids)
+        }
+        Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
+        Verdict::SendAgain => {
+            let job = listed(view, Some(&trigger.job));
+            let start_time = job.map(|job| job.start_time).or(trigger.start_time);
+            send(
+                view,
+                draft,
+                Trigger {
+                    start_time,
+                    ..trigger
+                },
+            )
+        }
+        Verdict::EndedByItself => {
+            draft.status().operation = None;
+            checkpoints::note_left(view, &mut draft);
+            draft.rest(view, Revisit::now("ended"))
+        }
+        Verdict::Older => {
+            // The look at the checkpoints says so, and goes on saying it.
+            draft.status().operation = None;
+            checkpoints::older(&mut draft);
+            rest::observe_again(view, draft)
+        }
+        Verdict::Lost => lost(view, draft, &operation, &trigger),
+    }
+}
+
+fn listed<'a>(view: &View<'a>, id: Option<&str>) -> Option<&'a Job> {
+    let jobs = view.observed.answers.jobs.value()?;
+    jobs.iter().find(|job| Some(job.id.as_str()) == id)
+}
+
+fn evidence(view: &View<'_>, draft: &Draft, operation: &Operation, trigger: &Trigger) -> Evidence {
+    let answers = &view.observed.answers;
+    let job = match (&answers.jobs, listed(view, Some(&trigger.job))) {
+        (Fact::Unknown(_) | Fact::NotAsked, _) => verdict::Job::Unknown,
+        (Fact::Known(_), None) => verdict::Job::Absent,
+        (Fact::Known(_), Some(job)) => {
+            let run = if Some(job.start_time) == trigger.start_time {
+                Run::Same
+            } else {
+                Run::Other
+            };
+            let ended =
+                FlinkJobState::from_str(&job.state).is_ok_and(FlinkJobState::is_globally_terminal);
+            if ended {
+                verdict::Job::Ended(run)
+            } else {
+                verdict::Job::Alive(run)
+            }
+        }
+    };
+    let told = match &answers.trigger {
+        Fact::Unknown(_) | Fact::NotAsked => Told::Nothing,
+        Fact::Known(seen) => match &seen.value {
+            Answer::InProgress => Told::InProgress,
+            Answer::Completed(path) => Told::SavepointAt(path.clone()),
+            Answer::Failed {
+                savepoint: Some(path),
+                ..
+            } => Told::SavepointAt(path.clone()),
+            Answer::Failed { cause, .. } => Told::Failed(cause.clone()),
+            Answer::NotFound => Told::NotFound,
+        },
+    };
+    let asked = match &answers.trigger {
+        Fact::Known(seen) => Some(seen.at),
+        Fact::Unknown(_) | Fact::NotAsked => None,
+    };
+    let arrives_until = time(operation.not_after.as_deref()).map(|until| until + LATE);
+    Evidence {
+        job,
+        told,
+        after_window: arrives_until.is_none_or(|until| asked.is_some_and(|asked| asked >= until)),
+        left: left(view, draft, trigger),
+        restored: restored(view, draft, trigger),
+        may_start: rest::main_may_run(view),
+    }
+}
+
+fn left(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Left {
+    let Some(statistics) = checkpoints::of_now(view, draft) else {
+        return Left::NotKnownYet;
+    };
+    let newer = |one: &&Checkpoint| trigger.highest_id.is_none_or(|highest| one.id > highest);
+    match statistics.newest_stop.as_ref().filter(newer) {
+        Some(savepoint) => Left::Stop(savepoint.clone()),
+        None => Left::Other,
+    }
+}
+
+fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
+    let Some(highest) = trigger.highest_id else {
+        // It had no state before.
+        return Restored::Newest;
+    };
+    let statistics = view.observed.answers.checkpoints.value();
+    match statistics.and_then(|statistics| statistics.restored_id) {
+        Some(id) if id >= highest => Restored::Newest,
+        Some(_) => Restored::Older,
+        None if checkpoints::of_now(view, draft).is_some() => Restored::Older,
+        None => Restored::NotKnownYet,
+    }
+}
+
+/// Says what is waited for.
+fn pending(draft: &mut Draft, trigger: &Trigger, what: Pending) {
+    let since = trigger.asked_at.as_deref().unwrap_or_default();
+    let directory = trigger.directory.as_deref().unwrap_or_default();
+    let job = &trigger.job;
+    let (reason, message) = match what {
+        Pending::Savepoint => (
+            Reason::StoppingWithSavepoint,
+            format!(
+                "Flink is stopping job {job} with a savepoint in {directory}, asked for at {since}; until it is complete the job runs on"
+            ),
+        ),
+        Pending::Request => (
+            Reason::StoppingWithSavepoint,
+            format!(
+                "Flink does not know of the stop of job {job}, asked for at {since}; it is asked for again once that request cannot arrive any more"
+            ),
+        ),
+        Pending::JobManager => (
+            Reason::JobManagerSilent,
+            format!(
+                "the JobManager does not say what came of the stop of job {job} with a savepoint, asked for at {since}; waiting for its answer"
+            ),
+        ),
+        Pending::Statistics => (
+            Reason::StoppingWithSavepoint,
+            format!(
+                "waiting for Flink's statistics of job {job}, which lag a few seconds behind its state, to tell what came of the stop asked for at {since}"
+            ),
+        ),
+        Pending::JobStarts => (
+            Reason::StoppingWithSavepoint,
+            format!(
+                "the JobManager was started again during the stop of job {job}, asked for at {since}; waiting whether it lists the job"
+            ),
+        ),
+    };
+    draft.wait(reason, message);
+}
+
+/// Looks often at first and less often the longer it takes.
+fn look(view: &View<'_>, trigger: &Trigger) -> SignedDuration {
+    let asked = time(trigger.asked_at.as_deref());
+    let waited = asked.map_or(LOOK, |asked| view.now.duration_since(asked));
+    (waited / 8)
+        .max(LOOK)
+        .min(view.options.progress_interval.max(LOOK))
+}
+
+/// Notes where the savepoint is: that alone must never be lost.
+fn note_path(view: &View<'_>, draft: &mut Draft, path: String, entry: Option<&Checkpoint>) {
+    if !draft.job_is_terminal() {
+        draft.job().state = Some(FlinkJobState::Finished);
+        draft.job().update_time = Some(view.now.as_millisecond().to_string());
+    }
+    draft.job().upgrade_savepoint_path = Some(path.clone());
+    let lineage = draft.status().lineage.get_or_insert_default();
+    let at = entry.and_then(|entry| entry.at).unwrap_or(view.now);
+    lineage.newest = Some(RestorePoint {
+        segment: lineage.segments.last().map_or(0, |last| last.number),
+        id: entry.map(|entry| entry.id),
+        path: Some(path.clone()),
+        kind: RestorePointKind::Savepoint,
+        at: Some(at.to_string()),
+    });
+    draft.progress = None;
+    if let Some(operation) = draft.status().operation.as_mut()
+        && let Some(trigger) = operation.trigger.as_mut()
+    {
+        trigger.path = Some(path);
+    }
+}
+
+/// The savepoint is known: once its number is as well, the cluster can go.
+fn stopped(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    number(view, &mut draft);
+    let newest = draft.doc.typed.lineage.as_ref();
+    let newest = newest.and_then(|lineage| lineage.newest.clone());
+    let numbered = newest.as_ref().is_some_and(|newest| newest.id.is_some());
+    let ended = draft.doc.typed.job_status.as_ref();
+    let ended = ended.and_then(|job| job.update_time.as_deref()?.parse::<i64>().ok());
+    let patience = view.options.statistics_lag + NUMBER_TAKES;
+    let over = ended.is_none_or(|ended| since_millis(view, ended) >= patience);
+    let answers = !view.observed.ready_job_managers().is_empty();
+    let path = newest.and_then(|newest| newest.path).unwrap_or_default();
+    if !numbered && !over && answers {
+        draft.wait(
+            Reason::StoppingWithSavepoint,
+            format!("the job has stopped with savepoint {path}; waiting for Flink's statistics to tell its number"),
+        );
+        return draft.rest(view, Revisit::after(LOOK, "statistics"));
+    }
+    let job = draft.job_id().unwrap_or_default().to_owned();
+    draft.notice(Notice::normal(
+        "Job",
+        "StoppedWithSavepoint",
+        format!("job {job} was stopped with savepoint {path}"),
+    ));
+    // Upstream's form of a job that was stopped with a savepoint: the Java operator could go on from here.
+    draft.reconciliation().state = Some(ReconciliationState::Upgrading);
+    if let Some(recorded) = draft.recorded.clone() {
+        let suspended = recorded.with_state(JobState::Suspended);
+        draft.record(suspended.with_mode(UpgradeMode::Savepoint).not_first());
+    }
+    draft.status().error = None;
+    let trigger = draft
+        .operation()
+        .and_then(|operation| operation.trigger.clone());
+    draft.begin(view, ids, OperationKind::End);
+    if let Some(trigger) = trigger {
+        if view.options.savepoints.as_resources {
+            if let Some(operation) = draft.status().operation.as_mut() {
+                operation.trigger = Some(trigger);
+            }
+        } else {
+            snapshots::list(&mut draft, &trigger, view.options.savepoints.format);
+        }
+    }
+    end::decide(view, draft, ids)
+}
+
+/// Takes number and time of the savepoint out of the statistics.
+fn number(view: &View<'_>, draft: &mut Draft) {
+    let Some(statistics) = view.observed.answers.checkpoints.value() else {
+        return;
+    };
+    let Some(lineage) = draft.status().lineage.as_mut() else {
+        return;
+    };
+    if let (Some(newest), Some(entry)) = (lineage.newest.as_mut(), &statistics.newest_stop)
+        && newest.id.is_none()
+        && newest.path.as_deref() == Some(entry.path.as_str())
+    {
+        newest.id = Some(entry.id);
+        newest.at = entry.at.map(|at| at.to_string()).or(newest.at.take());
+    }
+}
+
+fn since_millis(view: &View<'_>, then: i64) -> SignedDuration {
+    SignedDuration::from_millis(view.now.as_millisecond().saturating_sub(then))
+}
+
+/// The stop failed and the job runs on: what failed is said, and it is tried again later, or when the spec changes.
+fn not_stopped(view: &View<'_>, mut draft: Draft, trigger: &Trigger, cause: &str) -> Step {
+    refused(view.now, &mut draft, trigger, cause);
+    let revisit = failed_revisit(view, &draft);
+    draft.rest(view, revisit)
+}
+
+/// Notes that a stop failed for good.
+pub(super) fn refused(now: Timestamp, draft: &mut Draft, trigger: &Trigger, cause: &str) {
+    let Some(operation) = draft.status().operation.as_mut() else {
+        return;
+    };
+    operation.trigger = None;
+    operation.not_after = None;
+    let begun: Timestamp = operation.started_at.parse().unwrap_or(now);
+    let pause = now.duration_since(begun).clamp(RETRY.0, RETRY.1);
+    let next = now + pause;
+    operation.not_before = Some(next.to_string());
+    let directory = trigger.directory.as_deref().unwrap_or_default();
+    let job = &trigger.job;
+    let message =
+        format!("job {job} could not be stopped with a savepoint in {directory}: {cause}");
+    let notice = Notice::warning("JobManagerDeployment", "SavepointError", message.clone());
+    draft.fail(
+        Problem::UpgradeFailure,
+        Some("SavepointError"),
+        &message,
+        notice,
+    );
+    let next = next.strftime("%FT%TZ");
+    let message = format!(
+        "{message}. The job runs on with the previous spec; it is tried again at {next}, or at once after an edit"
+    );
+    draft.degrade(Reason::SavepointFailed, message.clone());
+    draft.wait(Reason::SavepointFailed, message);
+}
+
+fn is_failed(operation: &Operation) -> bool {
+    operation.kind == OperationKind::Stop && operation.trigger.is_none()
+}
+
+/// An earlier attempt failed: the next one comes when it is due, or when somebody has changed something.
+fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation) -> Step {
+    let due = time(operation.not_before.as_deref()).is_none_or(|due| view.now >= due);
+    let edited = operation.generation != view.meta.generation;
+    let runs = draft.job_state() == Some(FlinkJobState::Running);
+    if due || edited || !runs {
+        return change::decide(view, draft, ids);
+    }
+    draft.repeat(view, Reason::SavepointFailed);
+    let revisit = failed_revisit(view, &draft);
+    draft.rest(view, revisit)
+}
+
+fn failed_revisit(view: &View<'_>, draft: &Draft) -> Revisit {
+    let due = draft
+        .operation()
+        .and_then(|operation| time(operation.not_before.as_deref()));
+    let left = due.map_or(LOOK, |due| view.now.duration_until(due).max(LOOK));
+    Revisit::after(
+        left.min(view.options.reconcile_interval),
+        "the next attempt",
+    )
+}
+
+/// Takes back that a stop failed: nothing has to be stopped any more.
+pub(super) fn forget_failure(draft: &mut Draft) {
+    if draft.operation().is_some_and(is_failed) {
+        draft.status().operation = None;
+        if error::is(draft.doc.typed.error.as_deref(), Problem::UpgradeFailure) {
+            draft.status().error = None;
+        }
+    }
+}
+
+/// The Deployment is gone. With its pods gone as well, nobody can tell any more what came of the stop.
+fn cluster_gone(
+    view: &View<'_>,
+    mut draft: Draft,
+    operation: &Operation,
+    trigger: &Trigger,
+) -> Step {
+    if !view.observed.missing(&deploy::proofs()).is_empty() {
+        return Step::Ask(deploy::proofs());
+    }
+    let pods = view.observed.answers.pods.value();
+    if pods.is_some_and(|pods| pods.iter().all(|pod| pod.ended)) {
+        return lost(view, draft, operation, trigger);
+    }
+    draft.wait(
+        Reason::WaitingForPods,
+        "the JobManager Deployment is gone in the middle of a stop with savepoint; waiting for its pods to be gone",
+    );
+    draft.rest(view, Revisit::after(deploy::LOOK, "pods"))
+}
+
+/// The result is lost: only a person who looks into the directory can tell whether the savepoint is there.
+fn lost(view: &View<'_>, mut draft: Draft, operation: &Operation, trigger: &Trigger) -> Step {
+    let short: String = trigger.job.chars().take(6).collect();
+    let message = format!(
+        "job {} was asked at {} to stop with a savepoint in {} (trigger {}), and its JobManager, which alone knew the result, \
+         is gone. Look there for savepoint-{short}-* with a _metadata file of that time or later; without one the newest state \
+         known is in status.lineage.newest. {}",
+        trigger.job,
+        trigger.asked_at.as_deref().unwrap_or(&operation.started_at),
+        trigger.directory.as_deref().unwrap_or_default(),
+        trigger.id.as_deref().unwrap_or_default(),
+        restore::WAYS_OUT,
+    );
+    change::manual_restore(&mut draft, &message);
+    rest::observe_again(view, draft)
+}
+
+/// Returns the recorded spec's mark of a job that was stopped with a savepoint.
+pub(super) fn is_stopped(recorded: &Recorded) -> bool {
+    let job = recorded.spec.job.as_ref();
+    !recorded.is_running() && job.is_some_and(|job| job.upgrade_mode == UpgradeMode::Savepoint)
+}

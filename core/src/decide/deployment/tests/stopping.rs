@@ -1,0 +1,306 @@
+//! Stopping a job with a savepoint, pass by pass.
+
+use super::scene::*;
+use crate::decision::Decision;
+use crate::effect::Effect;
+use crate::fact::Why;
+use crate::observed::Trigger;
+use crate::question::Question;
+use flink_operator_api::{OperationKind, ReconciliationState, ResourceLifecycleState};
+use serde_json::{Value, json};
+
+const SAVEPOINT: &str = "s3://b/savepoint-000000-1";
+
+fn stateful(spec: &mut Value) {
+    spec["job"]["upgradeMode"] = json!("savepoint");
+    spec["flinkConfiguration"] =
+        json!({ "state.checkpoints.dir": "s3://a", "state.savepoints.dir": "s3://b" });
+}
+
+/// A job that runs and whose checkpoint 7 is known, edited.
+fn edited() -> Scene {
+    Scene::running_with(stateful)
+        .with_checkpoint(7)
+        .settled()
+        .edit(|spec| spec["job"]["parallelism"] = json!(4))
+}
+
+/// The same with the stop stored and sent.
+fn stopping() -> Scene {
+    let scene = edited();
+    let decision = scene.act(2);
+    scene.crash_after_intent(&decision)
+}
+
+fn stop_of(decision: &Decision) -> &Effect {
+    let found = decision
+        .effects
+        .iter()
+        .find(|effect| matches!(effect, Effect::StopWithSavepoint { .. }));
+    found.unwrap()
+}
+
+fn trigger_of(decision: &Decision) -> String {
+    match stop_of(decision) {
+        Effect::StopWithSavepoint { trigger, .. } => trigger.as_str().to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn error(decision: &Decision) -> String {
+    typed(&decision.status).error.clone().unwrap_or_default()
+}
+
+#[test]
+fn trigger_job_and_newest_checkpoint_are_stored_before_the_stop_is_sent() {
+    let decision = edited().act(2);
+    assert_eq!(labels(&decision), ["stop-with-savepoint"]);
+    let intent = typed(decision.intent.as_ref().unwrap());
+    let operation = intent.operation.as_ref().unwrap();
+    assert_eq!(operation.kind, OperationKind::Stop);
+    let trigger = operation.trigger.as_ref().unwrap();
+    assert_eq!(trigger.id.as_deref(), Some(trigger_of(&decision).as_str()));
+    assert_eq!(
+        (trigger.job.as_str(), trigger.start_time),
+        (JOB, Some(1000))
+    );
+    assert_eq!(trigger.highest_id, Some(7));
+    assert_eq!(trigger.directory.as_deref(), Some("s3://b"));
+    let newest = intent.lineage.as_ref().unwrap().newest.as_ref().unwrap();
+    assert_eq!(newest.id, Some(7));
+    // Upstream's fields still say what is: the Java operator would begin anew.
+    let reconciliation = intent.reconciliation_status.as_ref().unwrap();
+    assert_eq!(reconciliation.state, Some(ReconciliationState::Deployed));
+    assert_eq!(lifecycle(&decision), ResourceLifecycleState::Upgrading);
+    assert_eq!(reason(&decision, "Progressing"), "StoppingWithSavepoint");
+}
+
+#[test]
+fn what_came_of_it_is_asked_by_its_id() {
+    let scene = stopping();
+    let wanted = crate::decide::wanted(&scene.observed, scene.now);
+    let asks = |question: &Question| matches!(question, Question::Trigger(job, id) if job.as_str() == JOB && id.as_str() == format!("{:032x}", 2));
+    assert!(wanted.iter().any(asks), "{wanted:?}");
+}
+
+#[test]
+fn a_stop_in_progress_is_waited_for_however_long() {
+    for seconds in [1, 600, 86_400] {
+        let scene = stopping()
+            .after(seconds)
+            .with_job("RUNNING")
+            .with_trigger(Trigger::InProgress);
+        let decision = scene.act(3);
+        assert_eq!(decision.effects, []);
+        assert_eq!(reason(&decision, "Progressing"), "StoppingWithSavepoint");
+    }
+}
+
+#[test]
+fn an_unknown_trigger_is_sent_again_under_its_id_once_no_request_can_arrive() {
+    let early = stopping()
+        .after(8)
+        .with_job("RUNNING")
+        .with_trigger(Trigger::NotFound);
+    assert_eq!(early.act(3).effects, []);
+    let late = stopping()
+        .after(9)
+        .with_job("RUNNING")
+        .with_trigger(Trigger::NotFound);
+    let again = late.act(3);
+    assert_eq!(labels(&again), ["stop-with-savepoint"]);
+    assert_eq!(trigger_of(&again), format!("{:032x}", 2), "the stored id");
+}
+
+#[test]
+fn nothing_is_deleted_before_the_number_of_the_savepoint_is_known_or_overdue() {
+    let told = stopping()
+        .after(1)
+        .with_job("FINISHED")
+        .with_trigger(Trigger::Completed(SAVEPOINT.into()));
+    let decision = told.act(3);
+    assert_eq!(decision.effects, []);
+    let status = typed(&decision.status);
+    let job = status.job_status.as_ref().unwrap();
+    assert_eq!(job.upgrade_savepoint_path.as_deref(), Some(SAVEPOINT));
+    let newest = status.lineage.as_ref().unwrap().newest.as_ref().unwrap();
+    assert_eq!((newest.path.as_deref(), newest.id), (Some(SAVEPOINT), None));
+
+    let stored = told.settled();
+    let numbered = stored
+        .clone()
+        .after(1)
+        .with_job("FINISHED")
+        .with_stop_savepoint(8, SAVEPOINT);
+    let ends = numbered.act(4);
+    assert_eq!(labels(&ends), ["record-snapshot", "delete-deployment"]);
+    let status = typed(ends.intent.as_ref().unwrap());
+    let newest = status.lineage.as_ref().unwrap().newest.as_ref().unwrap();
+    assert_eq!(newest.id, Some(8));
+    assert_eq!(status.operation.as_ref().unwrap().kind, OperationKind::End);
+
+    let overdue = stored.after(8).with_job("FINISHED").with_checkpoint(7);
+    assert_eq!(
+        labels(&overdue.act(4)),
+        ["record-snapshot", "delete-deployment"]
+    );
+}
+
+#[test]
+fn the_cluster_is_deleted_only_after_the_path_was_stored_in_an_earlier_write() {
+    let told = stopping()
+        .after(1)
+        .with_job("FINISHED")
+        .with_trigger(Trigger::Completed(SAVEPOINT.into()))
+        .with_stop_savepoint(8, SAVEPOINT);
+    let decision = told.act(3);
+    let status = typed(decision.intent.as_ref().unwrap());
+    let job = status.job_status.as_ref().unwrap();
+    assert_eq!(job.upgrade_savepoint_path.as_deref(), Some(SAVEPOINT));
+    assert_eq!(labels(&decision)[0], "record-snapshot");
+}
+
+#[test]
+fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id() {
+    let failed = stopping()
+        .after(2)
+        .with_job("RUNNING")
+        .with_trigger(Trigger::Failed {
+            cause: "Failed to create savepoint directory".into(),
+            savepoint: None,
+        });
+    let decision = failed.act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(reason(&decision, "Degraded"), "SavepointFailed");
+    assert_eq!(reason(&decision, "Ready"), "JobRunning");
+    assert!(
+        error(&decision).contains("savepoint directory"),
+        "{}",
+        error(&decision)
+    );
+    assert_eq!(decision.notices.last().unwrap().reason, "SavepointError");
+    assert_eq!(lifecycle(&decision), ResourceLifecycleState::Stable);
+
+    let stored = failed.settled();
+    let soon = stored
+        .clone()
+        .after(5)
+        .with_job("RUNNING")
+        .with_checkpoint(8)
+        .act(4);
+    assert_eq!((soon.effects, soon.notices), (vec![], vec![]));
+    let due = stored
+        .after(20)
+        .with_job("RUNNING")
+        .with_checkpoint(8)
+        .act(4);
+    assert_eq!(trigger_of(&due), format!("{:032x}", 4), "a new id");
+}
+
+#[test]
+fn after_a_failed_stop_an_edit_begins_at_once_and_a_revert_ends_it() {
+    let stored = || {
+        stopping()
+            .after(2)
+            .with_job("RUNNING")
+            .with_trigger(Trigger::Failed {
+                cause: "why".into(),
+                savepoint: None,
+            })
+            .settled()
+            .with_checkpoint(8)
+    };
+    let edited = stored().edit(|spec| spec["job"]["parallelism"] = json!(8));
+    assert_eq!(labels(&edited.act(4)), ["stop-with-savepoint"]);
+    let reverted = stored()
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .act(4);
+    assert_eq!(reverted.effects, []);
+    assert_eq!(typed(&reverted.status).operation, None);
+    assert_eq!(error(&reverted), "");
+    assert_eq!(reason(&reverted, "Degraded"), "AtRest");
+}
+
+#[test]
+fn a_job_that_failed_while_it_stopped_is_stopped_if_its_savepoint_is_named() {
+    let scene = stopping()
+        .after(2)
+        .with_job("FAILED")
+        .with_trigger(Trigger::Failed {
+            cause: "A savepoint has been created".into(),
+            savepoint: Some(SAVEPOINT.into()),
+        });
+    let decision = match scene.step(3) {
+        crate::decision::Step::Act(decision) => *decision,
+        crate::decision::Step::Ask(_) => scene.with_root_cause().act(3),
+    };
+    let job = typed(&decision.status).job_status.clone().unwrap();
+    assert_eq!(job.upgrade_savepoint_path.as_deref(), Some(SAVEPOINT));
+}
+
+#[test]
+fn a_job_that_was_restarted_from_older_state_is_not_stopped() {
+    let scene = stopping()
+        .after(20)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(Some(3))
+        .with_trigger(Trigger::NotFound);
+    let decision = scene.act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(reason(&decision, "Degraded"), "RestoredFromOlderState");
+    assert_eq!(typed(&decision.status).operation, None);
+    let again = scene
+        .settled()
+        .after(60)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(Some(3))
+        .act(4);
+    assert_eq!(
+        again.effects,
+        [],
+        "its state must not take the place of the newest"
+    );
+}
+
+#[test]
+fn a_job_that_was_restarted_from_its_newest_checkpoint_is_stopped_under_the_same_id() {
+    let scene = stopping()
+        .after(20)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(Some(7))
+        .with_trigger(Trigger::NotFound);
+    let decision = scene.act(3);
+    assert_eq!(trigger_of(&decision), format!("{:032x}", 2));
+    let intent = typed(decision.intent.as_ref().unwrap());
+    let trigger = intent.operation.as_ref().unwrap().trigger.as_ref().unwrap();
+    assert_eq!(trigger.start_time, Some(9000));
+}
+
+#[test]
+fn with_the_job_manager_gone_nobody_but_a_person_can_tell() {
+    let decision = stopping().after(20).without_cluster().act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(reason(&decision, "Degraded"), "ManualRestoreRequired");
+    assert!(error(&decision).contains("Manual restore required."));
+    assert!(error(&decision).contains("s3://b"), "names the directory");
+    assert_eq!(lifecycle(&decision), ResourceLifecycleState::Failed);
+    let trigger = typed(&decision.status).operation.clone().unwrap().trigger;
+    assert!(trigger.is_some(), "it stays unsettled");
+}
+
+#[test]
+fn a_user_who_gives_the_state_up_is_not_kept_waiting_by_a_stop() {
+    let scene = stopping()
+        .edit(|spec| spec["job"]["upgradeMode"] = json!("stateless"))
+        .with_job("RUNNING")
+        .with_trigger(Trigger::InProgress);
+    assert_eq!(labels(&scene.act(3)), ["cancel"]);
+}
+
+#[test]
+fn a_silent_job_manager_is_waited_for() {
+    let decision = stopping().after(100).silent(Why::TimedOut).act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(reason(&decision, "Progressing"), "JobManagerSilent");
+    assert!(typed(&decision.status).operation.is_some());
+}

@@ -1,0 +1,229 @@
+//! What the sandbox's test job has counted, from files outside of Flink: proof that no state was lost or
+//! used twice.
+//!
+//! The job numbers its records from 0 on and counts them per key, number modulo the number of keys. So each
+//! count of each key belongs to one number, and all counts of all jobs together have to be 1, 2, 3 and so on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// A count that one task of a job has made.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) key: u64,
+    pub(crate) count: u64,
+    number: u64,
+    job: String,
+    parallelism: u32,
+    at: u64,
+}
+
+/// Where a count may stand twice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Repeats {
+    /// Nowhere: every job was stopped, and none failed.
+    Never,
+    /// Within a job: Flink has started it again from one of its own checkpoints.
+    WithinAJob,
+}
+
+/// All counts, in order of time.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    lines: Vec<Line>,
+}
+
+impl Journal {
+    /// Reads what has been written so far; without a directory that is nothing.
+    pub(crate) fn read(directory: &Path) -> Self {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let texts = entries.map(|entry| fs::read_to_string(entry.path()).unwrap());
+        Self::of(texts)
+    }
+
+    fn of(texts: impl IntoIterator<Item = String>) -> Self {
+        let mut lines = Vec::new();
+        for text in texts {
+            // A line without an end is being written, or its task was killed while it wrote.
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            lines.extend(whole.lines().map(|line| {
+                parse(line).unwrap_or_else(|| panic!("the journal has a strange line: {line:?}"))
+            }));
+        }
+        lines.sort_by_key(|line| line.at);
+        Self { lines }
+    }
+
+    /// Returns the jobs that have counted, in order of their first counts.
+    pub(crate) fn jobs(&self) -> Vec<String> {
+        let mut jobs: Vec<String> = Vec::new();
+        for line in &self.lines {
+            if !jobs.contains(&line.job) {
+                jobs.push(line.job.clone());
+            }
+        }
+        jobs
+    }
+
+    /// Returns how often a job has counted its rarest key.
+    pub(crate) fn rounds(&self, job: &str) -> usize {
+        let keys: BTreeSet<u64> = self.lines.iter().map(|line| line.key).collect();
+        let of_key = |key| self.of_job(job).filter(move |line| line.key == key);
+        let counts = keys.into_iter().map(|key| of_key(key).count());
+        counts.min().unwrap_or_default()
+    }
+
+    /// Returns the parallelism in which a job has counted.
+    pub(crate) fn parallelism(&self, job: &str) -> Option<u32> {
+        self.of_job(job).next().map(|line| line.parallelism)
+    }
+
+    fn of_job(&self, job: &str) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.job == job)
+    }
+
+    /// Fails the test unless every number is counted once, over all jobs.
+    pub(crate) fn assert_continuous(&self, repeats: Repeats) {
+        if let Err(flaw) = self.continuity(repeats) {
+            panic!("{flaw}; jobs in order: {:?}", self.jobs());
+        }
+    }
+
+    fn continuity(&self, repeats: Repeats) -> Result<(), String> {
+        let keys: BTreeSet<u64> = self.lines.iter().map(|line| line.key).collect();
+        let number_of_keys = keys.len() as u64;
+        if keys.last().is_none_or(|last| last + 1 != number_of_keys) {
+            return Err(format!("not all keys have been counted, but {keys:?}"));
+        }
+        for line in &self.lines {
+            let expected = line.key + line.count.saturating_sub(1) * number_of_keys;
+            if line.number != expected {
+                return Err(format!("{line:?} should be number {expected}"));
+            }
+        }
+        let mut last: BTreeMap<u64, u64> = BTreeMap::new();
+        for job in self.jobs() {
+            for key in &keys {
+                let mut counts: Vec<u64> = self
+                    .of_job(&job)
+                    .filter(|line| line.key == *key)
+                    .map(|line| line.count)
+                    .collect();
+                counts.sort_unstable();
+                if repeats == Repeats::WithinAJob {
+                    counts.dedup();
+                }
+                let last = last.entry(*key).or_default();
+                for count in counts {
+                    if count != *last + 1 {
+                        return Err(format!(
+                            "job {job} has counted key {key} to {count} after {last}"
+                        ));
+                    }
+                    *last = count;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `key count number job subtask/parallelism attempt milliseconds`.
+fn parse(line: &str) -> Option<Line> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [key, count, number, job, subtask, attempt, at] = words[..] else {
+        return None;
+    };
+    let _attempt: u32 = attempt.parse().ok()?;
+    Some(Line {
+        key: key.parse().ok()?,
+        count: count.parse().ok()?,
+        number: number.parse().ok()?,
+        job: job.to_owned(),
+        parallelism: subtask.split_once('/')?.1.parse().ok()?,
+        at: at.parse().ok()?,
+    })
+}
+
+/// Writes a journal of two keys: for each job, its numbers from one to before another.
+#[cfg(test)]
+fn journal(jobs: &[(&str, std::ops::Range<u64>)]) -> Journal {
+    use std::fmt::Write;
+
+    let mut text = String::new();
+    for (job, numbers) in jobs {
+        for number in numbers.clone() {
+            let (key, count, at) = (number % 2, number / 2 + 1, text.len());
+            writeln!(text, "{key} {count} {number} {job} 1/1 0 {at}").unwrap();
+        }
+    }
+    Journal::of([text])
+}
+
+#[test]
+fn counts_that_go_on_are_continuous() {
+    let upgraded = journal(&[("a", 0..7), ("b", 7..8), ("c", 8..30)]);
+    assert_eq!(upgraded.continuity(Repeats::Never), Ok(()));
+    assert_eq!(upgraded.jobs(), ["a", "b", "c"]);
+    assert_eq!((upgraded.rounds("a"), upgraded.rounds("b")), (3, 0));
+}
+
+#[test]
+fn a_gap_is_noticed() {
+    let skipped = journal(&[("a", 0..7), ("b", 9..30)]);
+    let flaw = skipped.continuity(Repeats::WithinAJob).unwrap_err();
+    assert_eq!(flaw, "job b has counted key 0 to 6 after 4");
+}
+
+#[test]
+fn a_repeat_is_noticed() {
+    let older_state = journal(&[("a", 0..8), ("b", 6..30)]);
+    for repeats in [Repeats::Never, Repeats::WithinAJob] {
+        let flaw = older_state.continuity(repeats).unwrap_err();
+        assert_eq!(flaw, "job b has counted key 0 to 4 after 4");
+    }
+}
+
+#[test]
+fn a_job_may_repeat_itself_only_where_that_is_said() {
+    let restarted = journal(&[("a", 0..8), ("a", 4..9), ("b", 9..30)]);
+    assert_eq!(restarted.continuity(Repeats::WithinAJob), Ok(()));
+    let flaw = restarted.continuity(Repeats::Never).unwrap_err();
+    assert_eq!(flaw, "job a has counted key 0 to 3 after 3");
+}
+
+#[test]
+fn an_empty_start_is_noticed() {
+    let forgotten = journal(&[("a", 0..8), ("b", 0..20)]);
+    let flaw = forgotten.continuity(Repeats::WithinAJob).unwrap_err();
+    assert_eq!(flaw, "job b has counted key 0 to 1 after 4");
+}
+
+#[test]
+fn state_without_the_place_in_the_source_is_noticed() {
+    // Half of the state: counts go on, and the source begins again.
+    let numbers_again = "0 1 0 a 1/1 0 1\n1 1 1 a 1/1 0 2\n0 2 0 b 1/1 0 3\n1 2 1 b 1/1 0 4\n";
+    let flaw = Journal::of([numbers_again.to_owned()]).continuity(Repeats::Never);
+    assert!(flaw.unwrap_err().ends_with("should be number 2"));
+}
+
+#[test]
+fn nothing_and_a_missing_key_are_no_proof() {
+    assert!(journal(&[]).continuity(Repeats::Never).is_err());
+    let one_task_is_silent = "1 1 1 a 2/2 0 1\n1 2 3 a 2/2 0 2\n";
+    let flaw = Journal::of([one_task_is_silent.to_owned()]).continuity(Repeats::Never);
+    assert!(flaw.unwrap_err().contains("not all keys"));
+}
+
+#[test]
+fn a_torn_last_line_is_passed_over() {
+    let torn = "0 1 0 a 1/2 0 1\n0 2 2 a 1/2".to_owned();
+    let other_task = "1 1 1 a 2/2 0 1\n".to_owned();
+    let journal = Journal::of([torn, other_task, String::new()]);
+    assert_eq!(journal.continuity(Repeats::Never), Ok(()));
+    assert_eq!(
+        (journal.lines.len(), journal.parallelism("a")),
+        (2, Some(2))
+    );
+}
