@@ -131,7 +131,8 @@ impl When {
         match self {
             Self::Write(_) => Duration::ZERO,
             Self::Saving => SAVING / 2,
-            Self::Saved => SAVING + Duration::from_millis(20),
+            // Not at once: a JobManager that dies in the first moments after an end may never come up again.
+            Self::Saved => SAVING + Duration::from_millis(110),
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn reached(world: &World, name: &str, goal: &Goal) -> bool {
             status["operation"].is_null() && status["lifecycleState"] == state && no_pods()
         }
         Goal::Waiting(reason) => has_reason(status, reason),
-        Goal::Ended(state) => status["jobStatus"]["state"] == **state,
+        Goal::Ended(state) => settled && status["jobStatus"]["state"] == **state,
         Goal::Gone | Goal::OneOf(_) => false,
     }
 }

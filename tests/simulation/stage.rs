@@ -31,6 +31,11 @@ pub const SLOW: Duration = Duration::from_secs(3);
 /// How long an operator may still write once the goal is reached, and how long it must be silent then.
 const SETTLE: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
+/// What a job that keeps its state was restored from is noted when its checkpoints are first told, within two of the
+/// operator's looks at resources at rest.
+const SETTLE_WITH_STATE: Duration = Duration::from_secs(35);
+/// After this long, in seconds, a job that runs has told of two checkpoints.
+const CHECKPOINTED: f64 = 31.0;
 
 /// What came of a plan.
 pub struct Outcome {
@@ -74,7 +79,8 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
     world
         .api
         .on_delivery(move |delivery| of_events.event(delivery));
-    let before = deployment(&world).filter(|_| sweep.replaces);
+    let uid = deployment(&world);
+    let before = uid.clone().filter(|_| sweep.replaces);
     let changed = moment(&world);
     (sweep.change)(&world);
     if !saboteur.has_struck().await {
@@ -83,9 +89,11 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
             saboteur.moments()
         ));
     }
+    let now = deployment(&world);
+    let replaced = now.is_some() && now != uid;
     let mut operators = aftermath(&world, sweep.way, fault, first).await;
     operators.extend(standby);
-    let goal = sweep.goal_under(fault);
+    let goal = sweep.goal_under(fault, replaced);
     let done = |world: &World| sweep.is_through(world) && arrived(world, &goal, before.as_deref());
     if play::until(&world, BOUND, done).await.is_err() {
         complaints.push(format!("{goal:?} was not reached within {BOUND:?}"));
@@ -96,7 +104,12 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
     }
     play::pass(1.0).await;
     let moments = saboteur.moments();
-    play::pass(SETTLE.as_secs_f64()).await;
+    let settle = if sweep.keeps_state() {
+        SETTLE_WITH_STATE
+    } else {
+        SETTLE
+    };
+    play::pass(settle.as_secs_f64()).await;
     let since = moment(&world);
     play::pass(SILENCE.as_secs_f64()).await;
     let goals = vec![(NAMESPACE.to_owned(), NAME.to_owned(), goal)];
@@ -122,12 +135,13 @@ fn needless(fault: Fault, sweep: &Sweep, history: &History, since: Moment) -> Op
     let (Fault::None | Fault::DropEvent(_) | Fault::DelayEvent(_)) = fault else {
         return None;
     };
-    let wanted = usize::from(sweep.goal == Goal::Running && sweep.replaces);
     let creations = history.requests.iter().filter(|request| {
         request.moment > since && request.verb == Verb::Create && request.resource == "deployments"
     });
     let count = creations.count();
-    (count != wanted).then(|| format!("{count} Deployments were created instead of {wanted}"))
+    let wanted = &sweep.creations;
+    (!wanted.contains(&count))
+        .then(|| format!("{count} Deployments were created instead of {wanted:?}"))
 }
 
 /// Starts the first instance, and a standby if the fault needs one.
@@ -148,22 +162,30 @@ pub fn moment(world: &World) -> Moment {
 /// Brings the resource, undisturbed, to where the change begins.
 async fn prepare(world: &World, sweep: &Sweep) -> Result<(), String> {
     let late = |what: &str| format!("the play does not begin: not {what} within {BOUND:?}");
-    match sweep.before {
-        Before::Nothing => {}
-        Before::Stable | Before::Suspended => {
-            sweeps::create_it(world, (sweep.resource)());
-            let stable =
-                play::until(world, BOUND, |world| reached(world, NAME, &Goal::Running)).await;
-            stable.map_err(|_| late("stable"))?;
-        }
+    let at = async |goal: Goal| {
+        let what = format!("{goal:?}");
+        let reached = play::until(world, BOUND, |world| reached(world, NAME, &goal)).await;
+        reached.map_err(|_| late(&what))
+    };
+    if sweep.before != Before::Nothing {
+        sweeps::create_it(world, (sweep.resource)());
+        at(Goal::Running).await?;
     }
-    if let Before::Suspended = sweep.before {
+    if let Before::Suspended | Before::Resumed = sweep.before {
+        play::pass(2.0).await;
         sweeps::set_state(world, "suspended");
-        let suspended =
-            play::until(world, BOUND, |world| reached(world, NAME, &Goal::Suspended)).await;
-        suspended.map_err(|_| late("suspended"))?;
+        at(Goal::Suspended).await?;
     }
-    play::pass(2.0).await;
+    if sweep.before == Before::Resumed {
+        sweeps::set_state(world, "running");
+        at(Goal::Running).await?;
+    }
+    let rest = if sweep.before == Before::Checkpointed {
+        CHECKPOINTED
+    } else {
+        2.0
+    };
+    play::pass(rest).await;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! One change of one resource, played once for each fault at each moment.
 
+use std::ops::RangeInclusive;
+
 use flink_operator_oracle::history::Goal;
 use flink_operator_world::cluster::World;
 use serde_json::Value;
@@ -25,6 +27,8 @@ pub struct Sweep {
     pub or: fn(Deed) -> Vec<Goal>,
     /// Whether the change always replaces the cluster, if there is one in the end.
     pub replaces: bool,
+    /// How many Deployments may be created on the way where no write is disturbed.
+    pub creations: RangeInclusive<usize>,
     /// The generation that the resource has when the change is complete.
     pub generation: i64,
     /// Which faults disturb it.
@@ -42,6 +46,7 @@ impl Sweep {
         change: fn(&World),
         goal: Goal,
     ) -> Self {
+        let creations = usize::from(goal == Goal::Running);
         Self {
             name,
             resource,
@@ -50,6 +55,7 @@ impl Sweep {
             goal,
             or: |_| Vec::new(),
             replaces: true,
+            creations: creations..=creations,
             generation: 0,
             kinds: Kinds::Operator,
             way: Way::Pod,
@@ -80,25 +86,36 @@ impl Sweep {
     }
 
     /// Describes a change that somebody takes back, so that the cluster may stay.
-    pub fn taken_back(self) -> Self {
+    pub fn taken_back(self, creations: RangeInclusive<usize>) -> Self {
         Self {
             replaces: false,
+            creations,
             generation: 3,
             ..self
         }
     }
 
-    /// Gives where the resource stands in the end of a plan.
-    pub fn goal_under(&self, fault: Fault) -> Goal {
+    /// Gives where the resource stands in the end of a plan whose fault struck before or after the cluster was
+    /// replaced.
+    pub fn goal_under(&self, fault: Fault, replaced: bool) -> Goal {
         let Fault::Flink { deed, .. } = fault else {
             return self.goal.clone();
         };
         let mut goals = (self.or)(deed);
+        // What ends the new job is no part of the change any more.
+        if replaced && matches!(deed, Deed::JobFinishes | Deed::StoppedByOthers) {
+            goals.push(Goal::Ended("FINISHED".into()));
+        }
         if goals.is_empty() {
             return self.goal.clone();
         }
         goals.insert(0, self.goal.clone());
         Goal::OneOf(goals)
+    }
+
+    /// Tells whether the job keeps its state.
+    pub fn keeps_state(&self) -> bool {
+        (self.resource)()["spec"]["job"]["upgradeMode"] != "stateless"
     }
 
     /// Tells whether the users have done all that they do.
@@ -114,8 +131,12 @@ impl Sweep {
 pub enum Before {
     /// It is not there.
     Nothing,
-    /// Its job runs.
+    /// Its job runs and has no checkpoint yet.
     Stable,
+    /// Its job runs and has checkpoints.
+    Checkpointed,
+    /// It was suspended and resumed, and has no checkpoint since.
+    Resumed,
     /// It was suspended.
     Suspended,
 }

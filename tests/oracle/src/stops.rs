@@ -1,4 +1,4 @@
-//! Rules about stops with savepoint: one at a time, nothing of what they made is lost, and a loss is said.
+//! Rules about stops with savepoint: one at a time, nothing of what they made is lost, and what is lost is said.
 
 use serde_json::Value;
 
@@ -28,6 +28,12 @@ pub(crate) const RULES: &[Rule] = &[
         invariant: 2,
         says: "Where the savepoint of a stop can't be found any more, the status asks for a manual restore.",
         check: loss_is_said,
+    },
+    Rule {
+        id: "older-is-said",
+        invariant: 2,
+        says: "Where a JobManager that was started again began from older state than the newest one stored, the status says so.",
+        check: older_is_said,
     },
     Rule {
         id: "manual-waits",
@@ -175,6 +181,15 @@ impl Stopped<'_> {
         !runs.any(|run| run.started > self.ended && run.started < until)
     }
 
+    /// Tells whether the cluster was replaced by another one: from what that starts is judged elsewhere. A job that
+    /// Flink itself starts again is not meant.
+    fn was_replaced(&self, timeline: &Timeline<'_>, until: Moment) -> bool {
+        let mut runs = timeline.runs_of(&self.run.namespace, &self.run.cluster);
+        runs.any(|run| {
+            run.started > self.ended && run.started < until && run.deployment != self.run.deployment
+        })
+    }
+
     /// Tells whether a resource is the one whose job this was, and is to keep its state.
     fn concerns(&self, resource: &Value) -> bool {
         uid_of(resource) == self.owner && !is_deleting(resource) && !is_stateless(&resource["spec"])
@@ -194,6 +209,15 @@ impl Stopped<'_> {
             restarts == u64::from(self.run.container) && container["state"]["terminated"].is_null()
         })
     }
+}
+
+/// Tells whether a condition says that Flink itself went back to older state.
+fn says_older(resource: &Value) -> bool {
+    let conditions = resource["status"]["conditions"].as_array();
+    conditions.is_some_and(|all| {
+        all.iter()
+            .any(|condition| condition["reason"] == "RestoredFromOlderState")
+    })
 }
 
 /// Tells whether a status holds a path, in either spelling.
@@ -264,10 +288,11 @@ fn loss_is_said(timeline: &Timeline<'_>) -> Vec<Finding> {
         resource.is_some_and(|resource| {
             stopped.concerns(resource)
                 && was_asked_for(timeline, stopped.snapshot)
-                && stopped.is_last(timeline, end)
+                && !stopped.was_replaced(timeline, end)
                 && !stopped.can_tell(timeline, end)
                 && !stopped.is_stored(resource)
                 && !resource["status"].to_string().contains(MANUAL)
+                && !says_older(resource)
         })
     });
     lost.map(|stopped| {
@@ -278,6 +303,55 @@ fn loss_is_said(timeline: &Timeline<'_>) -> Vec<Finding> {
         Finding::new(end, &stopped.run.namespace, &stopped.run.cluster, what)
     })
     .collect()
+}
+
+fn older_is_said(timeline: &Timeline<'_>) -> Vec<Finding> {
+    if timeline.history.calm.is_none() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    for (namespace, name) in timeline.clusters() {
+        let runs: Vec<&Run> = timeline.runs_of(namespace, name).collect();
+        let (Some((run, earlier)), Some(resource)) =
+            (runs.split_last(), timeline.last(RESOURCE, namespace, name))
+        else {
+            continue;
+        };
+        let process = |run: &Run| (run.pod.clone(), run.container);
+        // The first of a Deployment is the operator's own start, and within a process Flink knows its checkpoints.
+        let before = earlier.last().filter(|before| {
+            before.deployment == run.deployment && process(before) != process(run)
+        });
+        let owner = timeline.deployment(&run.deployment).map(|(_, found)| found);
+        let concerns = owner.and_then(|owner| owner_of(owner, RESOURCE)) == Some(uid_of(resource))
+            && !is_deleting(resource)
+            && !is_stateless(&resource["spec"]);
+        let at = run.started;
+        let then = timeline.before(RESOURCE, namespace, name, at);
+        let newest = then.and_then(|then| then["status"]["lineage"]["newest"]["path"].as_str());
+        let newest = newest.and_then(|newest| {
+            let mut all = timeline.history.snapshots.iter();
+            all.find(|one| plain(&one.path) == plain(newest) && one.discarded.is_none())
+        });
+        let restored = run.restored.as_ref().map(|restored| restored.progress);
+        if let (Some(_), Some(newest)) = (before, newest)
+            && concerns
+            && restored < Some(newest.progress)
+            && !says_older(resource)
+            && !resource["status"].to_string().contains(MANUAL)
+        {
+            let what = format!(
+                "job {} was started again from {} though {} was stored, and nothing says so",
+                run.job,
+                run.restored
+                    .as_ref()
+                    .map_or("nothing", |restored| restored.path.as_str()),
+                newest.path
+            );
+            findings.push(Finding::new(at, namespace, name, what));
+        }
+    }
+    findings
 }
 
 fn manual_waits(timeline: &Timeline<'_>) -> Vec<Finding> {

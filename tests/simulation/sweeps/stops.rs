@@ -23,8 +23,8 @@ fn keeping_with_ha() -> Value {
     with_ha(keeping())
 }
 
-fn stopped(name: &'static str, resource: fn() -> Value, state: fn(&World), goal: Goal) -> Sweep {
-    Sweep::new(name, resource, Before::Stable, state, goal).under(Kinds::LateCalls)
+fn stopped(name: &'static str, resource: fn() -> Value, change: fn(&World), goal: Goal) -> Sweep {
+    Sweep::new(name, resource, Before::Stable, change, goal).under(Kinds::LateCalls)
 }
 
 fn suspend_it(world: &World) {
@@ -147,12 +147,14 @@ pub fn flink_in_upgrade() -> Sweep {
 
 pub fn flink_in_upgrade_with_ha() -> Sweep {
     let name = "flink_in_upgrade_with_ha";
-    stopped(name, keeping_with_ha, scale, Goal::Running).under_flink(with_data)
+    let before = Before::Checkpointed;
+    Sweep::new(name, keeping_with_ha, before, scale, Goal::Running).under_flink(with_data)
 }
 
+/// The same when a job is suspended that began from a savepoint: Flink itself would start it from there again.
 pub fn flink_in_suspend() -> Sweep {
-    let sweep = stopped("flink_in_suspend", keeping, suspend_it, Goal::Suspended);
-    sweep.under_flink(alone)
+    let (name, before) = ("flink_in_suspend", Before::Resumed);
+    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(alone)
 }
 
 fn failing(when: &str) -> Value {
@@ -176,7 +178,7 @@ pub fn savepoint_fails() -> Sweep {
         change,
         Goal::Running,
     );
-    sweep.taken_back()
+    sweep.taken_back(0..=0)
 }
 
 /// The program throws after the savepoint was taken: the job fails, and its savepoint is named in the failure.
@@ -193,7 +195,7 @@ pub fn savepoint_taken_back() -> Sweep {
         scale_and_take_back,
         Goal::Running,
     )
-    .taken_back()
+    .taken_back(0..=1)
 }
 
 /// An upgrade whose calls to Flink arrive minutes late, by way of the API server.
@@ -205,7 +207,7 @@ pub fn proxied_upgrade() -> Sweep {
 pub fn proxied_taken_back() -> Sweep {
     let name = "proxied_taken_back";
     let sweep = stopped(name, keeping, scale_and_take_back, Goal::Running);
-    sweep.taken_back().by_proxy()
+    sweep.taken_back(0..=1).by_proxy()
 }
 
 fn scale_and_take_back(world: &World) {

@@ -192,6 +192,30 @@ fn a_loss_that_nobody_is_told_of_is_caught() {
 }
 
 #[test]
+fn a_loss_is_one_too_where_flink_itself_started_the_job_again() {
+    let older = json!({ "operation": null,
+        "conditions": [{ "type": "Degraded", "reason": "RestoredFromOlderState", "message": "so it is" }] });
+    let another =
+        json!({ "operation": null, "jobStatus": { "upgradeSavepointPath": "file:/sp/s2" } });
+    for (status, expected) in [(another, &["loss-is-said"][..]), (older, &[])] {
+        let (mut story, run) = deployed();
+        story.ask_to_stop(FIRST);
+        story.stopped(run, PATH, 20);
+        let again = story.run("d1", "a-d1-again", None);
+        story.history.runs[again].container = 1;
+        story.put("Pod", "a-d1", None);
+        story.post_stop(FIRST);
+        story.stopped(again, "file:/sp/s2", 5);
+        story.status(status.clone());
+        story.calm(Goal::OneOf(Vec::new()));
+        let broken = story.broken();
+        let broken: Vec<_> = broken.iter().filter(|rule| **rule != "converges").collect();
+        // The second savepoint is stored, or can be told of by nobody either.
+        assert_eq!(broken.first(), expected.first().as_ref(), "{status}");
+    }
+}
+
+#[test]
 fn a_stop_that_somebody_else_asked_for_is_no_loss_of_ours() {
     let (mut story, run) = deployed();
     story.stopped(run, PATH, 20);
@@ -336,5 +360,29 @@ fn one_of_several_goals_is_enough() {
         story.deploy("at1", None);
         story.calm(Goal::OneOf(goals.clone()));
         assert_eq!(story.broken(), expected, "{goals:?}");
+    }
+}
+
+#[test]
+fn older_state_that_flink_itself_went_back_to_is_said() {
+    let says =
+        json!([{ "type": "Degraded", "reason": "RestoredFromOlderState", "message": "so it is" }]);
+    let nothing = json!([{ "type": "Ready", "reason": "JobRunning", "message": "all is well" }]);
+    for (conditions, container, expected) in [
+        (&nothing, 1, &["older-is-said"][..]),
+        (&says, 1, &[]),
+        (&nothing, 0, &[]),
+    ] {
+        let mut story = Story::new();
+        story.resource(stateful());
+        let run = story.deploy("at1", None);
+        story.snapshot(run, "file:/cp/chk-1", 10, false);
+        story.status(json!({ "lineage": { "newest": { "path": "file:/cp/chk-1" } } }));
+        story.end_run(run, End::Killed);
+        let again = story.run("d1", "a-d1", None);
+        story.history.runs[again].container = container;
+        story.status(json!({ "conditions": conditions }));
+        story.calm(Goal::Running);
+        assert_eq!(story.broken(), expected, "{conditions} {container}");
     }
 }
