@@ -13,7 +13,7 @@ pub const SAVEPOINTS: &str = "file:///sp";
 /// How long a lasting deed lasts, in seconds.
 const LASTING: f64 = 30.0;
 /// How long a savepoint takes in sweeps: long enough to be looked at while it is taken.
-pub const SAVING: Duration = Duration::from_secs(3);
+pub const SAVING: Duration = Duration::from_secs(2);
 /// The trigger id of somebody else.
 const OTHERS: &str = "0123456789abcdef0123456789abcdef";
 
@@ -62,6 +62,19 @@ impl Deed {
             Self::SavepointsUnwritable => "savepoints-unwritable",
             Self::RestSilent => "rest-silent",
             Self::StoppedByOthers => "stopped-by-others",
+        }
+    }
+
+    /// Tells whether processes end by it.
+    pub const fn kills(self) -> bool {
+        match self {
+            Self::TaskManagersKilled | Self::JobManagerKilled => true,
+            Self::JobFinishes
+            | Self::TaskFails
+            | Self::ResultsEvicted
+            | Self::SavepointsUnwritable
+            | Self::RestSilent
+            | Self::StoppedByOthers => false,
         }
     }
 

@@ -65,10 +65,16 @@ pub enum Kinds {
     Operator,
     /// The same, and requests that arrive as late as a direct call to Flink can.
     LateCalls,
+    /// One of each sort at each write, for changes that differ from another in one thing.
+    Few,
     /// Requests that arrive minutes later, as calls through the proxy of the API server can.
     LateByMinutes,
-    /// What Flink and others do to the cluster, at each write and in the middle of a stop.
-    Flink,
+    /// What Flink and others do to the cluster, in the middle of a stop and at each write until then; what kills
+    /// processes at each later write, too.
+    Flink {
+        /// By which write the old cluster is gone.
+        until: u64,
+    },
 }
 
 type Make = fn(u64) -> Fault;
@@ -90,13 +96,20 @@ const OF_WRITES: [Make; 10] = [
 /// So late can a direct call arrive: four seconds it may wait to leave, four it may take, and one for doubt.
 const LATE: [Make; 1] = [|write| Fault::Pause { write, late: 9 }];
 
-/// How calls through the proxy are disturbed: of these alone the proxy makes something new.
-const BY_PROXY: [Make; 4] = [
+/// How few faults are chosen.
+const FEW: [Make; 5] = [
+    Fault::CrashBefore,
     Fault::CrashAfter,
     Fault::LoseReply,
-    |write| Fault::Pause { write, late: 25 },
-    |write| Fault::Pause { write, late: 180 },
+    Fault::Twin,
+    |write| Fault::Pause { write, late: 9 },
 ];
+
+/// How calls through the proxy are disturbed: of these alone the proxy makes something new.
+const BY_PROXY: [Make; 3] = [Fault::CrashAfter, Fault::LoseReply, |write| Fault::Pause {
+    write,
+    late: 180,
+}];
 
 /// How an event is disturbed.
 const OF_EVENTS: [Make; 2] = [Fault::DropEvent, Fault::DelayEvent];
@@ -115,9 +128,13 @@ impl Moments {
                 .chain(over(self.writes, &LATE))
                 .chain(over(self.events, &OF_EVENTS))
                 .collect(),
+            Kinds::Few => over(self.writes, &FEW).collect(),
             Kinds::LateByMinutes => over(self.writes, &BY_PROXY).collect(),
-            Kinds::Flink => {
-                let at = |deed| When::all(self.writes).map(move |when| Fault::Flink { deed, when });
+            Kinds::Flink { until } => {
+                let at = |deed: Deed| {
+                    let last = if deed.kills() { self.writes } else { until };
+                    When::all(last).map(move |when| Fault::Flink { deed, when })
+                };
                 Deed::ALL.into_iter().flat_map(at).collect()
             }
         }
@@ -160,7 +177,7 @@ impl FromStr for Fault {
             return Ok(Self::Flink { deed, when });
         }
         let at: u64 = at.parse().map_err(|_| unknown())?;
-        let makes = [&OF_WRITES[..], &LATE, &BY_PROXY, &OF_EVENTS];
+        let makes = [&OF_WRITES[..], &LATE, &FEW, &BY_PROXY, &OF_EVENTS];
         let made = makes.into_iter().flatten().map(|make| make(at));
         let named = |fault: &Self| fault.to_string() == text;
         made.into_iter().find(named).ok_or_else(unknown)
@@ -177,8 +194,9 @@ fn every_plan_has_a_name_that_leads_back_to_it() {
     for (kinds, count) in [
         (Kinds::Operator, of_operator),
         (Kinds::LateCalls, of_operator + 2),
+        (Kinds::Few, 2 * FEW.len()),
         (Kinds::LateByMinutes, 2 * BY_PROXY.len()),
-        (Kinds::Flink, 4 * Deed::ALL.len()),
+        (Kinds::Flink { until: 1 }, 3 * Deed::ALL.len() + 2),
     ] {
         let plans = moments.plans(kinds);
         assert_eq!(plans.len(), count, "{kinds:?}");

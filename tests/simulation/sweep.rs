@@ -67,10 +67,10 @@ impl Sweep {
         Self { kinds, ..self }
     }
 
-    /// Lets Flink and others do things to the cluster, after which the resource may stand elsewhere, too.
-    pub fn under_flink(self, or: fn(Deed) -> Vec<Goal>) -> Self {
+    /// Lets Flink and others do things to the cluster, which is gone by a write, after which the resource may stand elsewhere, too.
+    pub fn under_flink(self, until: u64, or: fn(Deed) -> Vec<Goal>) -> Self {
         Self {
-            kinds: Kinds::Flink,
+            kinds: Kinds::Flink { until },
             or,
             ..self
         }

@@ -16,6 +16,8 @@ use crate::sweep::{Before, Sweep};
 
 /// A savepoint that another cluster made.
 const BROUGHT: &str = "file:///sp/savepoint-brought";
+/// By this write the cluster whose job was stopped is gone.
+const GONE_BY: u64 = 13;
 /// How long a user waits for what makes him change his mind.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -142,19 +144,19 @@ fn of_both(deed: Deed) -> Vec<Goal> {
 /// Flink, or somebody else, does something in the middle of an upgrade.
 pub fn flink_in_upgrade() -> Sweep {
     let sweep = stopped("flink_in_upgrade", keeping, scale, Goal::Running);
-    sweep.under_flink(alone)
+    sweep.under_flink(GONE_BY, alone)
 }
 
 pub fn flink_in_upgrade_with_ha() -> Sweep {
     let name = "flink_in_upgrade_with_ha";
     let before = Before::Checkpointed;
-    Sweep::new(name, keeping_with_ha, before, scale, Goal::Running).under_flink(with_data)
+    Sweep::new(name, keeping_with_ha, before, scale, Goal::Running).under_flink(GONE_BY, with_data)
 }
 
 /// The same when a job is suspended that began from a savepoint: Flink itself would start it from there again.
 pub fn flink_in_suspend() -> Sweep {
     let (name, before) = ("flink_in_suspend", Before::Resumed);
-    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(alone)
+    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone)
 }
 
 fn failing(when: &str) -> Value {
@@ -178,13 +180,13 @@ pub fn savepoint_fails() -> Sweep {
         change,
         Goal::Running,
     );
-    sweep.taken_back(0..=0)
+    sweep.taken_back(0..=0).under(Kinds::Few)
 }
 
 /// The program throws after the savepoint was taken: the job fails, and its savepoint is named in the failure.
 pub fn closing_fails() -> Sweep {
     let resource = || failing("closing");
-    stopped("closing_fails", resource, scale, Goal::Running)
+    stopped("closing_fails", resource, scale, Goal::Running).under(Kinds::Few)
 }
 
 /// The user edits a spec and takes it back while the savepoint is being taken.
@@ -196,6 +198,7 @@ pub fn savepoint_taken_back() -> Sweep {
         Goal::Running,
     )
     .taken_back(0..=1)
+    .under(Kinds::Few)
 }
 
 /// An upgrade whose calls to Flink arrive minutes late, by way of the API server.
@@ -214,7 +217,7 @@ fn scale_and_take_back(world: &World) {
     scale(world);
     let began = world.api.clock().now();
     take_back(world, move |world| {
-        world.api.clock().now().duration_since(began).as_millis() >= 2_000
+        world.api.clock().now().duration_since(began).as_millis() >= 1_000
     });
 }
 
