@@ -90,7 +90,12 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
     match restored_id {
         // Nothing was restored: sure only once the statistics are no copy of the moments before.
         None if !current => false,
-        None => older(draft),
+        None => {
+            // Later statistics may name a checkpoint that this run has made and restored by itself.
+            note_restored(draft, NOTHING);
+            older(draft)
+        }
+        Some(NOTHING) => older(draft),
         Some(id) if newest.id.is_some_and(|newest| id < newest) => older(draft),
         Some(id) => {
             if first_told {
@@ -103,6 +108,16 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
             }
             true
         }
+    }
+}
+
+/// Stands for "nothing" where the id of a restored checkpoint is stored: Flink counts from 1.
+const NOTHING: i64 = 0;
+
+fn note_restored(draft: &mut Draft, id: i64) {
+    let lineage = draft.status().lineage.as_mut();
+    if let Some(segment) = lineage.and_then(|lineage| lineage.segments.last_mut()) {
+        segment.restored_id = Some(id);
     }
 }
 
@@ -136,6 +151,7 @@ pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
         return Carries::Newest;
     }
     match (segment.restored_id, newest.id) {
+        (Some(NOTHING), _) => Carries::Older,
         (Some(restored), Some(newest)) if restored < newest => Carries::Older,
         (Some(_), _) => Carries::Newest,
         (None, _) if of_now(view, draft).is_some() => Carries::Older,
