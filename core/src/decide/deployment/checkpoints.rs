@@ -20,6 +20,9 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     if draft.job_state() != Some(FlinkJobState::Running) && !draft.job_is_terminal() {
         return;
     }
+    if is_another_run(view, draft) {
+        return;
+    }
     if !restored(view, draft, statistics) {
         // What the newest state was must stay known until somebody has decided about it.
         return;
@@ -159,11 +162,27 @@ pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
     }
 }
 
+/// Returns whether the JobManager lists another run of the job than the one that the status is about: an ended job that
+/// a restarted JobManager runs again. What that one leaves is nothing to go on from.
+pub(super) fn is_another_run(view: &View<'_>, draft: &Draft) -> bool {
+    let Some(jobs) = view.observed.answers.jobs.value() else {
+        return false;
+    };
+    let id = draft.job_id();
+    let listed = jobs.iter().find(|job| Some(job.id.as_str()) == id);
+    let job = draft.doc.typed.job_status.as_ref();
+    let known = job.and_then(|job| job.start_time.as_deref());
+    listed.is_some_and(|listed| known.is_some_and(|known| known != listed.start_time.to_string()))
+}
+
 /// Returns the statistics if they are no copy of before the job's last change of state.
 pub(super) fn of_now<'a>(view: &View<'a>, draft: &Draft) -> Option<&'a Checkpoints> {
     let Fact::Known(seen) = &view.observed.answers.checkpoints else {
         return None;
     };
+    if is_another_run(view, draft) {
+        return None;
+    }
     let job = draft.doc.typed.job_status.as_ref()?;
     let changed: i64 = job.update_time.as_deref()?.parse().ok()?;
     let changed = Timestamp::from_millisecond(changed).ok()?;
