@@ -155,6 +155,11 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             stopped(view, draft, ids)
         }
         Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
+        // Nobody has stopped the job yet, and nobody wants it stopped any more.
+        Verdict::SendAgain if !change::is_wanted(view, &draft) => {
+            draft.status().operation = None;
+            change::decide(view, draft, ids)
+        }
         Verdict::SendAgain => {
             let job = listed(view, Some(&trigger.job));
             let start_time = job.map(|job| job.start_time).or(trigger.start_time);
@@ -260,7 +265,7 @@ fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
         None if checkpoints::of_now(view, draft).is_some() => Restored::Older,
         // An ended job that runs again changes no state in the status by which its age could be told.
         None => match listed(view, Some(&trigger.job)) {
-            Some(job) if job.state == "RUNNING" => {
+            Some(job) if job.state != "INITIALIZING" => {
                 let running = view.options.statistics_lag + STARTS_WITHIN;
                 let started = Timestamp::from_millisecond(job.start_time).unwrap_or(view.now);
                 if statistics.at.duration_since(started) >= running {
@@ -545,6 +550,10 @@ fn lost(view: &View<'_>, mut draft: Draft, operation: &Operation, trigger: &Trig
         restore::WAYS_OUT,
     );
     change::manual_restore(&mut draft, &message);
+    if draft.job_manager() == JobManager::Missing {
+        // Nothing comes back by itself.
+        return draft.rest(view, Revisit::on_change("a person"));
+    }
     rest::observe_again(view, draft)
 }
 
