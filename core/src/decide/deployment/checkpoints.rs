@@ -27,7 +27,8 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
         // What the newest state was must stay known until somebody has decided about it.
         return;
     }
-    if draft.job_is_terminal() {
+    let ended = draft.job_is_terminal();
+    if ended {
         note_left(view, draft);
     }
     let Some(newest) = &statistics.newest else {
@@ -49,7 +50,8 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     }
     // Progress alone is written at intervals: a checkpoint every second must not be a write every second.
     let progress_only = known.is_some_and(|(of, _)| of == segment);
-    let due = !progress_only || is_due(view, lineage);
+    // What an ended job left is no progress: a start may follow.
+    let due = !progress_only || ended || is_due(view, lineage);
     let point = point(segment, newest);
     if due {
         store(draft, point, statistics.state_size);
@@ -208,8 +210,12 @@ pub(super) fn note_left(view: &View<'_>, draft: &mut Draft) {
     let state = draft.job_state();
     match &statistics.newest {
         Some(newest) => draft.job().upgrade_savepoint_path = Some(newest.path.clone()),
+        // Without a checkpoint of its own it left what it was restored from.
         None if state == Some(FlinkJobState::Canceled) => {
-            draft.job().upgrade_savepoint_path = None;
+            let lineage = draft.doc.typed.lineage.as_ref();
+            let newest = lineage.and_then(|lineage| lineage.newest.as_ref());
+            let path = newest.and_then(|newest| newest.path.clone());
+            draft.job().upgrade_savepoint_path = path;
         }
         None => {}
     }
