@@ -34,6 +34,8 @@ const WINDOW: SignedDuration = SignedDuration::from_secs(4);
 const LOOK: SignedDuration = SignedDuration::from_millis(300);
 /// How much longer than the statistics lag their entry for the savepoint may take; its number is not worth more.
 const NUMBER_TAKES: SignedDuration = SignedDuration::from_secs(3);
+/// How long after its start a job that runs has restored what it restores.
+const STARTS_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// How soon a stop that failed is tried again at first, and later.
 const RETRY: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(15), SignedDuration::from_mins(10));
@@ -137,6 +139,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     }
     if change::gives_up(view, &draft) {
         // Whatever comes of the stop: the user does without.
+        note_told(view, &mut draft);
         return end::begin(view, draft, ids);
     }
     if draft.job_manager() == JobManager::Missing {
@@ -152,6 +155,11 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             stopped(view, draft, ids)
         }
         Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
+        // Nobody has stopped the job yet, and nobody wants it stopped any more.
+        Verdict::SendAgain if !change::is_wanted(view, &draft) => {
+            draft.status().operation = None;
+            change::decide(view, draft, ids)
+        }
         Verdict::SendAgain => {
             let job = listed(view, Some(&trigger.job));
             let start_time = job.map(|job| job.start_time).or(trigger.start_time);
@@ -248,12 +256,26 @@ fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
         // It had no state before.
         return Restored::Newest;
     };
-    let statistics = view.observed.answers.checkpoints.value();
-    match statistics.and_then(|statistics| statistics.restored_id) {
+    let Fact::Known(statistics) = &view.observed.answers.checkpoints else {
+        return Restored::NotKnownYet;
+    };
+    match statistics.value.restored_id {
         Some(id) if id >= highest => Restored::Newest,
         Some(_) => Restored::Older,
         None if checkpoints::of_now(view, draft).is_some() => Restored::Older,
-        None => Restored::NotKnownYet,
+        // An ended job that runs again changes no state in the status by which its age could be told.
+        None => match listed(view, Some(&trigger.job)) {
+            Some(job) if job.state != "INITIALIZING" => {
+                let running = view.options.statistics_lag + STARTS_WITHIN;
+                let started = Timestamp::from_millisecond(job.start_time).unwrap_or(view.now);
+                if statistics.at.duration_since(started) >= running {
+                    Restored::Older
+                } else {
+                    Restored::NotKnownYet
+                }
+            }
+            Some(_) | None => Restored::NotKnownYet,
+        },
     }
 }
 
@@ -304,6 +326,25 @@ fn look(view: &View<'_>, trigger: &Trigger) -> SignedDuration {
     (waited / 8)
         .max(LOOK)
         .min(view.options.progress_interval.max(LOOK))
+}
+
+/// Notes the savepoint of a stop that has been told, where the cluster goes whatever came of it.
+pub(super) fn note_told(view: &View<'_>, draft: &mut Draft) {
+    let trigger = draft
+        .operation()
+        .and_then(|operation| operation.trigger.as_ref());
+    if trigger.is_none_or(|trigger| trigger.path.is_some()) {
+        return;
+    }
+    let path = match view.observed.answers.trigger.value() {
+        Some(Answer::Completed(path)) => path.clone(),
+        Some(Answer::Failed {
+            savepoint: Some(path),
+            ..
+        }) => path.clone(),
+        Some(Answer::InProgress | Answer::Failed { .. } | Answer::NotFound) | None => return,
+    };
+    note_path(view, draft, path, None);
 }
 
 /// Notes where the savepoint is: that alone must never be lost.
@@ -509,6 +550,10 @@ fn lost(view: &View<'_>, mut draft: Draft, operation: &Operation, trigger: &Trig
         restore::WAYS_OUT,
     );
     change::manual_restore(&mut draft, &message);
+    if draft.job_manager() == JobManager::Missing {
+        // Nothing comes back by itself.
+        return draft.rest(view, Revisit::on_change("a person"));
+    }
     rest::observe_again(view, draft)
 }
 

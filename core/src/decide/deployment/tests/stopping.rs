@@ -304,3 +304,27 @@ fn a_silent_job_manager_is_waited_for() {
     assert_eq!(reason(&decision, "Progressing"), "JobManagerSilent");
     assert!(typed(&decision.status).operation.is_some());
 }
+
+#[test]
+fn a_stop_that_never_arrived_is_not_sent_again_for_an_edit_that_was_taken_back() {
+    let scene = stopping()
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .after(20)
+        .with_job("RUNNING")
+        .with_trigger(Trigger::NotFound);
+    let decision = scene.act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(typed(&decision.status).operation, None);
+}
+
+#[test]
+fn a_stop_that_arrived_is_seen_through_though_its_edit_was_taken_back() {
+    let scene = stopping()
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .after(1)
+        .with_job("FINISHED")
+        .with_trigger(Trigger::Completed(SAVEPOINT.into()))
+        .with_stop_savepoint(8, SAVEPOINT);
+    let ends = scene.act(3);
+    assert_eq!(labels(&ends), ["record-snapshot", "delete-deployment"]);
+}
