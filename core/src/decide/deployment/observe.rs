@@ -14,7 +14,7 @@ use crate::question::{Question, Wanted};
 use crate::status::conditions::Reason;
 use crate::status::error::{JOB_NOT_FOUND, Problem};
 use flink_operator_api::{
-    FlinkJobState, JobManagerDeploymentStatus as JobManager, ReconciliationState,
+    FlinkJobState, JobManagerDeploymentStatus as JobManager, OperationKind, ReconciliationState,
 };
 
 /// The draft after observation, or what has to be looked at before.
@@ -36,6 +36,9 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
         if failure::mounting_takes_long(view) {
             wanted.insert(Question::PodEvents);
         }
+        return wanted;
+    }
+    if is_being_ended(view) {
         return wanted;
     }
     wanted.insert(Question::Jobs);
@@ -70,6 +73,15 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
         wanted.insert(Question::TaskManagers);
     }
     wanted
+}
+
+/// Returns whether this operator is deleting the Deployment, so that nothing depends on what its JobManager says. A call that its pod
+/// does not survive holds up the pass for seconds, and with it the next start.
+fn is_being_ended(view: &View<'_>) -> bool {
+    let operation = view.stored.typed.operation.as_ref();
+    let ends = operation.is_some_and(|operation| operation.kind == OperationKind::End);
+    let deployment = view.observed.deployment.value().and_then(Option::as_ref);
+    ends && deployment.is_some_and(|deployment| deployment.deleting)
 }
 
 /// Applies the facts of this pass to the stored status.
