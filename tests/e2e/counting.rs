@@ -241,7 +241,9 @@ impl<'a> Counting<'a> {
         let page = format!("/jobs/{job}/checkpoints");
         let taken = async || {
             let told = ask(self.scene, &self.resource.name, &page).await?;
-            told["counts"]["completed"].as_u64().filter(|taken| *taken > 0)
+            told["counts"]["completed"]
+                .as_u64()
+                .filter(|taken| *taken > 0)
         };
         let what = format!("job {job} has a checkpoint");
         self.scene.until(SOON, &what, taken).await;
