@@ -115,7 +115,7 @@ fn another_directory_takes_effect_at_once_and_without_a_restart() {
         scale(&scene, 4);
         failed(&scene).await;
         scene.edit(|spec| {
-            spec["flinkConfiguration"]["state.savepoints.dir"] = json!("file:///other")
+            spec["flinkConfiguration"]["state.savepoints.dir"] = json!("file:///other");
         });
         scene
             .within(Duration::from_secs(60), "stable", |scene| {

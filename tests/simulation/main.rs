@@ -11,11 +11,14 @@
 
 #![allow(unreachable_pub)] // one program: what its modules share is public
 
+mod deeds;
+mod goals;
 mod plan;
 #[allow(dead_code)] // scenes use more of it
 #[path = "../scenario/play/mod.rs"]
 mod play;
 mod random;
+mod saboteur;
 mod stage;
 mod sweep;
 mod sweeps;
@@ -63,4 +66,18 @@ sweeps! {
     delete_with_ha: 14 writes, 17 events;
     job_manager_lost: 21 writes, 20 events;
     job_manager_lost_with_ha: 3 writes, 3 events;
+    savepoint_upgrade: 30 writes, 30 events;
+    savepoint_upgrade_with_ha: 30 writes, 30 events;
+    savepoint_suspend: 15 writes, 15 events;
+    savepoint_suspend_with_ha: 15 writes, 15 events;
+    savepoint_resume: 17 writes, 17 events;
+    create_from_savepoint: 15 writes, 17 events;
+    savepoint_fails: 15 writes, 15 events;
+    closing_fails: 30 writes, 30 events;
+    savepoint_taken_back: 30 writes, 30 events;
+    flink_in_upgrade: 30 writes, 30 events;
+    flink_in_upgrade_with_ha: 30 writes, 30 events;
+    flink_in_suspend: 15 writes, 15 events;
+    proxied_upgrade: 30 writes, 30 events;
+    proxied_taken_back: 30 writes, 30 events;
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::deeds::{Deed, When};
+
 /// How an instance is disturbed. Moments are counted from 1, from the change that the play is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -38,6 +40,13 @@ pub enum Fault {
     DropEvent(u64),
     /// The event arrives eight seconds late, and all that follows on its watch behind it.
     DelayEvent(u64),
+    /// Flink, or somebody else, does something to the cluster.
+    Flink {
+        /// What.
+        deed: Deed,
+        /// At which moment.
+        when: When,
+    },
 }
 
 /// Which moments a play has.
@@ -47,6 +56,19 @@ pub struct Moments {
     pub writes: u64,
     /// Events of watches.
     pub events: u64,
+}
+
+/// Which faults a sweep is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinds {
+    /// Those of operators and API servers, at each write and each event.
+    Operator,
+    /// The same, and requests that arrive as late as a direct call to Flink can.
+    LateCalls,
+    /// Requests that arrive minutes later, as calls through the proxy of the API server can.
+    LateByMinutes,
+    /// What Flink and others do to the cluster, at each write and in the middle of a stop.
+    Flink,
 }
 
 type Make = fn(u64) -> Fault;
@@ -65,20 +87,40 @@ const OF_WRITES: [Make; 10] = [
     Fault::Overtaken,
 ];
 
+/// So late can a direct call arrive: four seconds it may wait to leave, four it may take, and one for doubt.
+const LATE: [Make; 1] = [|write| Fault::Pause { write, late: 9 }];
+
+/// How calls through the proxy are disturbed: of these alone the proxy makes something new.
+const BY_PROXY: [Make; 4] = [
+    Fault::CrashAfter,
+    Fault::LoseReply,
+    |write| Fault::Pause { write, late: 25 },
+    |write| Fault::Pause { write, late: 180 },
+];
+
 /// How an event is disturbed.
 const OF_EVENTS: [Make; 2] = [Fault::DropEvent, Fault::DelayEvent];
 
 impl Moments {
     /// Lists every plan with one fault.
-    pub fn plans(self) -> Vec<Fault> {
-        let over = |count: u64, make: Make| (1..=count).map(make);
-        let writes = OF_WRITES
-            .into_iter()
-            .flat_map(|make| over(self.writes, make));
-        let events = OF_EVENTS
-            .into_iter()
-            .flat_map(|make| over(self.events, make));
-        writes.chain(events).collect()
+    pub fn plans(self, kinds: Kinds) -> Vec<Fault> {
+        fn over(count: u64, makes: &[Make]) -> impl Iterator<Item = Fault> {
+            makes.iter().flat_map(move |make| (1..=count).map(make))
+        }
+        match kinds {
+            Kinds::Operator => over(self.writes, &OF_WRITES)
+                .chain(over(self.events, &OF_EVENTS))
+                .collect(),
+            Kinds::LateCalls => over(self.writes, &OF_WRITES)
+                .chain(over(self.writes, &LATE))
+                .chain(over(self.events, &OF_EVENTS))
+                .collect(),
+            Kinds::LateByMinutes => over(self.writes, &BY_PROXY).collect(),
+            Kinds::Flink => {
+                let at = |deed| When::all(self.writes).map(move |when| Fault::Flink { deed, when });
+                Deed::ALL.into_iter().flat_map(at).collect()
+            }
+        }
     }
 }
 
@@ -97,6 +139,7 @@ impl fmt::Display for Fault {
             Self::Overtaken(at) => write!(out, "overtaken-{at}"),
             Self::DropEvent(at) => write!(out, "drop-event-{at}"),
             Self::DelayEvent(at) => write!(out, "delay-event-{at}"),
+            Self::Flink { deed, when } => write!(out, "{}-{when}", deed.name()),
         }
     }
 }
@@ -112,23 +155,38 @@ impl FromStr for Fault {
             return Ok(Self::None);
         }
         let (name, at) = text.rsplit_once('-').ok_or_else(unknown)?;
+        if let Some(deed) = Deed::ALL.into_iter().find(|deed| deed.name() == name) {
+            let when = at.parse().map_err(|()| unknown())?;
+            return Ok(Self::Flink { deed, when });
+        }
         let at: u64 = at.parse().map_err(|_| unknown())?;
-        let made = OF_WRITES.into_iter().chain(OF_EVENTS).map(|make| make(at));
-        let named = |fault: &Self| fault.to_string() == format!("{name}-{at}");
+        let makes = [&OF_WRITES[..], &LATE, &BY_PROXY, &OF_EVENTS];
+        let made = makes.into_iter().flatten().map(|make| make(at));
+        let named = |fault: &Self| fault.to_string() == text;
         made.into_iter().find(named).ok_or_else(unknown)
     }
 }
 
 #[test]
 fn every_plan_has_a_name_that_leads_back_to_it() {
-    let plans = Moments {
+    let moments = Moments {
         writes: 2,
         events: 3,
+    };
+    let of_operator = 2 * OF_WRITES.len() + 3 * OF_EVENTS.len();
+    for (kinds, count) in [
+        (Kinds::Operator, of_operator),
+        (Kinds::LateCalls, of_operator + 2),
+        (Kinds::LateByMinutes, 2 * BY_PROXY.len()),
+        (Kinds::Flink, 4 * Deed::ALL.len()),
+    ] {
+        let plans = moments.plans(kinds);
+        assert_eq!(plans.len(), count, "{kinds:?}");
+        for fault in plans {
+            assert_eq!(fault.to_string().parse(), Ok(fault));
+        }
     }
-    .plans();
-    assert_eq!(plans.len(), 2 * OF_WRITES.len() + 3 * OF_EVENTS.len());
-    for fault in plans {
-        assert_eq!(fault.to_string().parse(), Ok(fault));
+    for wrong in ["crash-during-3", "crash-before-x", "results-evicted-soon"] {
+        assert!(wrong.parse::<Fault>().is_err());
     }
-    assert!("crash-during-3".parse::<Fault>().is_err());
 }

@@ -1,10 +1,14 @@
 //! One change of one resource, played once for each fault at each moment.
 
+use std::ops::RangeInclusive;
+
 use flink_operator_oracle::history::Goal;
 use flink_operator_world::cluster::World;
 use serde_json::Value;
 
-use crate::plan::{Fault, Moments};
+use crate::deeds::Deed;
+use crate::plan::{Fault, Kinds, Moments};
+use crate::play::{NAME, NAMESPACE, Way};
 use crate::{random, stage};
 
 /// A change and where it leads.
@@ -19,6 +23,107 @@ pub struct Sweep {
     pub change: fn(&World),
     /// Where the resource stands in the end.
     pub goal: Goal,
+    /// Where else it may stand if this was done to its cluster.
+    pub or: fn(Deed) -> Vec<Goal>,
+    /// Whether the change always replaces the cluster, if there is one in the end.
+    pub replaces: bool,
+    /// How many Deployments may be created on the way where no write is disturbed.
+    pub creations: RangeInclusive<usize>,
+    /// The generation that the resource has when the change is complete.
+    pub generation: i64,
+    /// Which faults disturb it.
+    pub kinds: Kinds,
+    /// How the operator reaches the JobManager.
+    pub way: Way,
+}
+
+impl Sweep {
+    /// Describes a change that replaces the cluster at once, disturbed by operators and API servers alone.
+    pub fn new(
+        name: &'static str,
+        resource: fn() -> Value,
+        before: Before,
+        change: fn(&World),
+        goal: Goal,
+    ) -> Self {
+        let creations = usize::from(goal == Goal::Running);
+        Self {
+            name,
+            resource,
+            before,
+            change,
+            goal,
+            or: |_| Vec::new(),
+            replaces: true,
+            creations: creations..=creations,
+            generation: 0,
+            kinds: Kinds::Operator,
+            way: Way::Pod,
+        }
+    }
+
+    /// Disturbs the change by other faults.
+    pub fn under(self, kinds: Kinds) -> Self {
+        Self { kinds, ..self }
+    }
+
+    /// Lets Flink and others do things to the cluster, after which the resource may stand elsewhere, too.
+    pub fn under_flink(self, or: fn(Deed) -> Vec<Goal>) -> Self {
+        Self {
+            kinds: Kinds::Flink,
+            or,
+            ..self
+        }
+    }
+
+    /// Lets the operator reach the JobManager through the API server.
+    pub fn by_proxy(self) -> Self {
+        Self {
+            kinds: Kinds::LateByMinutes,
+            way: Way::Proxy,
+            ..self
+        }
+    }
+
+    /// Describes a change that somebody takes back, so that the cluster may stay.
+    pub fn taken_back(self, creations: RangeInclusive<usize>) -> Self {
+        Self {
+            replaces: false,
+            creations,
+            generation: 3,
+            ..self
+        }
+    }
+
+    /// Gives where the resource stands in the end of a plan whose fault struck before or after the cluster was
+    /// replaced.
+    pub fn goal_under(&self, fault: Fault, replaced: bool) -> Goal {
+        let Fault::Flink { deed, .. } = fault else {
+            return self.goal.clone();
+        };
+        let mut goals = (self.or)(deed);
+        // What ends the new job is no part of the change any more.
+        if replaced && matches!(deed, Deed::JobFinishes | Deed::StoppedByOthers) {
+            goals.push(Goal::Ended("FINISHED".into()));
+        }
+        if goals.is_empty() {
+            return self.goal.clone();
+        }
+        goals.insert(0, self.goal.clone());
+        Goal::OneOf(goals)
+    }
+
+    /// Tells whether the job keeps its state.
+    pub fn keeps_state(&self) -> bool {
+        (self.resource)()["spec"]["job"]["upgradeMode"] != "stateless"
+    }
+
+    /// Tells whether the users have done all that they do.
+    pub fn is_through(&self, world: &World) -> bool {
+        let resource = world.api.look("FlinkDeployment", NAMESPACE, NAME);
+        let generation = resource.and_then(|resource| resource["metadata"]["generation"].as_i64());
+        generation.unwrap_or(i64::MAX) >= self.generation
+    }
 }
 
 /// Where a resource stands before it is changed.
@@ -26,8 +131,12 @@ pub struct Sweep {
 pub enum Before {
     /// It is not there.
     Nothing,
-    /// Its job runs.
+    /// Its job runs and has no checkpoint yet.
     Stable,
+    /// Its job runs and has checkpoints.
+    Checkpointed,
+    /// It was suspended and resumed, and has no checkpoint since.
+    Resumed,
     /// It was suspended.
     Suspended,
 }
@@ -49,7 +158,7 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         undisturbed.story(),
         undisturbed.complaints.join("\n")
     );
-    let plans = moments.plans();
+    let plans = moments.plans(sweep.kinds);
     let mut failed = Vec::new();
     for fault in &plans {
         let outcome = stage::play(sweep, *fault);

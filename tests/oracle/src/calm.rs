@@ -40,6 +40,16 @@ fn converges(timeline: &Timeline<'_>) -> Vec<Finding> {
 }
 
 fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -> Vec<String> {
+    if let Goal::OneOf(goals) = goal {
+        let each = goals
+            .iter()
+            .map(|goal| short_of(timeline, namespace, name, goal));
+        let each: Vec<Vec<String>> = each.collect();
+        if each.iter().any(Vec::is_empty) {
+            return Vec::new();
+        }
+        return each.into_iter().map(|short| short.join(", ")).collect();
+    }
     let end = timeline.history.end;
     let working = timeline
         .runs_of(namespace, name)
@@ -106,7 +116,7 @@ fn short_of(timeline: &Timeline<'_>, namespace: &str, name: &str, goal: &Goal) -
                 short.push(format!("{working} jobs are at work"));
             }
         }
-        Goal::Gone => {}
+        Goal::Gone | Goal::OneOf(_) => {}
     }
     short
 }

@@ -169,12 +169,10 @@ fn intent_before_end(timeline: &Timeline<'_>) -> Vec<Finding> {
                 "{} {} was sent without a stored operation",
                 call.method, call.path
             )
-        } else if call.path.ends_with("/stop")
-            && trigger.is_some_and(|trigger| !stored_trigger(trigger))
-        {
+        } else if call.path.ends_with("/stop") && trigger.is_none_or(|id| !stored_trigger(id)) {
             format!(
                 "a stop was sent under trigger {} that was not stored",
-                trigger.unwrap_or_default()
+                trigger.unwrap_or("(none)")
             )
         } else {
             continue;
@@ -211,7 +209,10 @@ fn announced(
 }
 
 /// Finds the HA ConfigMap that a request is about, and its cluster.
-fn ha_map_of<'h>(timeline: &Timeline<'h>, request: &Request) -> Option<(&'h Value, String)> {
+pub(crate) fn ha_map_of<'h>(
+    timeline: &Timeline<'h>,
+    request: &Request,
+) -> Option<(&'h Value, String)> {
     if request.resource != "configmaps" {
         return None;
     }

@@ -55,7 +55,7 @@ pub(crate) const RULES: &[Rule] = &[
 ];
 
 /// Lists the applied creations of JobManager Deployments with their bodies.
-fn creations<'h>(timeline: &Timeline<'h>) -> Vec<(&'h Request, &'h Value)> {
+pub(crate) fn creations<'h>(timeline: &Timeline<'h>) -> Vec<(&'h Request, &'h Value)> {
     timeline
         .applied(Verb::Create, "deployments")
         .filter(|request| request.subresource.is_empty())
@@ -244,10 +244,11 @@ fn same_bytes(timeline: &Timeline<'_>) -> Vec<Finding> {
         else {
             continue;
         };
-        // Deployments belong to an attempt, their children to a Deployment.
+        // Deployments belong to an attempt, their children to a Deployment; a record of a savepoint is there once.
         let life = match request.resource.as_str() {
             "deployments" => attempt_of(body),
             "configmaps" | "services" => owner_of(body, "Deployment"),
+            "flinkstatesnapshots" => Some(name_of(body)),
             _ => None,
         };
         let Some(life) = life else { continue };

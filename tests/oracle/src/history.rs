@@ -218,6 +218,8 @@ pub struct Snapshot {
     pub checkpoint: u64,
     /// Whether it is a savepoint.
     pub savepoint: bool,
+    /// Whether it is the savepoint of a stop, after which the job ends.
+    pub stop: bool,
     /// How far the state had come.
     pub progress: u64,
     /// Index of the run that wrote it in [`History::runs`].
@@ -241,6 +243,8 @@ pub enum Goal {
     Ended(String),
     /// Gone, with all that belonged to it.
     Gone,
+    /// Any of these: what is right depends on what was still to be known.
+    OneOf(Vec<Goal>),
 }
 
 /// From when on nothing disturbs the world any more, and what has to come of it.

@@ -10,6 +10,7 @@ mod deploys;
 pub mod history;
 mod rule;
 mod runs;
+mod stops;
 mod stored;
 mod tell;
 mod timeline;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::history::{History, Moment};
 use crate::timeline::Timeline;
-use crate::{calm, deletions, deploys, runs, stored};
+use crate::{calm, deletions, deploys, runs, stops, stored};
 
 /// One promise, and how to find out that it was broken.
 pub struct Rule {
@@ -70,6 +70,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
         deploys::RULES,
         deletions::RULES,
         stored::RULES,
+        stops::RULES,
         calm::RULES,
     ]
     .into_iter()

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::history::{Call, End, Run, Snapshot};
 use crate::rule::{Finding, Rule};
+use crate::stops::was_asked_for;
 use crate::timeline::{
-    RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of, owner_of,
+    RESOURCE, Timeline, is_highly_available, is_stateless, is_terminal, option_of, owner_of, plain,
 };
 
 pub(crate) const RULES: &[Rule] = &[
@@ -129,17 +130,26 @@ fn no_older_state(timeline: &Timeline<'_>) -> Vec<Finding> {
             .filter(|snapshot| {
                 is_of(timeline, snapshot, start.owner) && is_known(timeline, snapshot, run)
             })
-            .max_by_key(|snapshot| snapshot.progress);
-        let Some(newest) = newest else { continue };
+            .max_by_key(|snapshot| snapshot.progress)
+            .map(|newest| (newest.progress, newest.path.as_str()));
+        // What an earlier start of the lineage began from is known too, wherever it came from.
+        let origins = earlier
+            .iter()
+            .filter(|earlier| begin.is_none_or(|begin| earlier.run.started >= begin))
+            .filter_map(|earlier| earlier.run.restored.as_ref())
+            .map(|restored| (restored.progress, restored.path.as_str()));
+        let Some((least, path)) = newest.into_iter().chain(origins).max() else {
+            continue;
+        };
         let progress = run.restored.as_ref().map(|restored| restored.progress);
-        if progress.is_none_or(|progress| progress < newest.progress) {
+        if progress.is_none_or(|progress| progress < least) {
             let from = run
                 .restored
                 .as_ref()
                 .map_or("nothing", |restored| restored.path.as_str());
             let what = format!(
-                "job {} was started from {from} though {} is newer",
-                run.job, newest.path
+                "job {} was started from {from} though {path} is newer",
+                run.job
             );
             findings.push(Finding::new(
                 run.started,
@@ -167,7 +177,8 @@ fn is_of(timeline: &Timeline<'_>, snapshot: &Snapshot, owner: &str) -> bool {
 }
 
 /// Tells whether the operator could know of a snapshot before a run: it is in the status, Flink had told where it
-/// is, or Kubernetes HA metadata held it.
+/// is, Kubernetes HA metadata held it, or it is of a stop that an operator asked for: who has asked and was told
+/// nothing has to reckon with it.
 fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
     let stored = timeline
         .states_before(RESOURCE, &run.namespace, &run.cluster, run.started)
@@ -198,7 +209,7 @@ fn is_known(timeline: &Timeline<'_>, snapshot: &Snapshot, run: &Run) -> bool {
             written_under(timeline, snapshot).and_then(|deployment| timeline.spec_of(deployment));
         !snapshot.savepoint && spec.is_some_and(is_highly_available)
     };
-    stored || told() || in_ha()
+    stored || told() || in_ha() || was_asked_for(timeline, snapshot)
 }
 
 fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
@@ -230,13 +241,6 @@ fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
         }
     }
     findings
-}
-
-/// Takes the spelling out of a path: `file:///x` and `file:/x` are the same.
-fn plain(path: &str) -> String {
-    path.replacen(":///", ":/", 1)
-        .trim_end_matches('/')
-        .to_owned()
 }
 
 fn ended_is_ended(timeline: &Timeline<'_>) -> Vec<Finding> {

@@ -260,12 +260,52 @@ impl Story {
             job: JOB.into(),
             checkpoint: progress,
             savepoint,
+            stop: false,
             progress,
             run,
             completed,
             discarded: None,
         });
         self.history.snapshots.len() - 1
+    }
+
+    /// The operator asks Flink to stop the job with a savepoint, as it has stored that it will.
+    pub(crate) fn ask_to_stop(&mut self, trigger: &str) -> &mut Self {
+        self.status(
+            json!({ "operation": { "kind": "Stop", "trigger": { "id": trigger, "job": JOB } } }),
+        );
+        self.post_stop(trigger)
+    }
+
+    /// The operator sends a stop.
+    pub(crate) fn post_stop(&mut self, trigger: &str) -> &mut Self {
+        let body = json!({ "targetDirectory": "file:///sp", "triggerId": trigger });
+        let reply = json!({ "request-id": trigger });
+        self.call("POST", &format!("/jobs/{JOB}/stop"), Some(body), reply)
+    }
+
+    /// The operator asks for the result of a stop and is told this.
+    pub(crate) fn hear_of_stop(&mut self, trigger: &str, operation: &Value) -> &mut Self {
+        let id = if operation.is_null() {
+            "IN_PROGRESS"
+        } else {
+            "COMPLETED"
+        };
+        let reply = json!({ "status": { "id": id }, "operation": operation });
+        self.call(
+            "GET",
+            &format!("/jobs/{JOB}/savepoints/{trigger}"),
+            None,
+            reply,
+        )
+    }
+
+    /// A run ends with the savepoint that a stop asked for; gives the number of the savepoint.
+    pub(crate) fn stopped(&mut self, run: usize, path: &str, progress: u64) -> usize {
+        let number = self.snapshot(run, path, progress, true);
+        self.history.snapshots[number].stop = true;
+        self.end_run(run, End::Finished);
+        number
     }
 
     /// The operator deploys by the protocol and the job comes up; gives the run.

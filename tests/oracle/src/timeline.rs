@@ -194,6 +194,13 @@ impl<'h> Timeline<'h> {
     }
 }
 
+/// Takes the spelling out of a path: `file:///x` and `file:/x` are the same.
+pub(crate) fn plain(path: &str) -> String {
+    path.replacen(":///", ":/", 1)
+        .trim_end_matches('/')
+        .to_owned()
+}
+
 /// Gives the uid of an object.
 pub(crate) fn uid_of(object: &Value) -> &str {
     object["metadata"]["uid"].as_str().unwrap_or_default()

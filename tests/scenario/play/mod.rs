@@ -3,8 +3,8 @@
 mod operator;
 mod resource;
 
-pub(crate) use operator::{ELECTION, Operator};
-pub(crate) use resource::{NAME, NAMESPACE, application, highly_available};
+pub(crate) use operator::{ELECTION, Operator, Way};
+pub(crate) use resource::{NAME, NAMESPACE, application, highly_available, keeping, with_ha};
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -46,7 +46,7 @@ fn shipped(kind: &str) -> Value {
     serde_json::to_value(found.expect("the kind is ours")).expect("a CRD is JSON")
 }
 
-/// Gives the CRD that the operator ships.
+/// Gives the CRD that the operator ships for its resources.
 pub(crate) fn our_crd() -> Value {
     // Rendering it takes longer than playing a plan.
     static CRD: LazyLock<Value> = LazyLock::new(|| shipped("FlinkDeployment"));

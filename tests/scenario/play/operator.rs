@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use flink_operator_actors::backoff::Jitter;
 use flink_operator_actors::clock::Clock;
-use flink_operator_actors::flink::{FlinkAccess, Way, through_api_server};
+use flink_operator_actors::flink::{FlinkAccess, through_api_server};
+
+pub(crate) use flink_operator_actors::flink::Way;
 use flink_operator_actors::ids::IdSource;
 use flink_operator_actors::instance::{Instance, InstanceConfig};
 use flink_operator_actors::metrics::Identity;
@@ -37,11 +39,11 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts an operator that acts at once.
     pub(crate) fn start(world: &World, name: &str) -> Self {
-        Self::with(world, name, &[])
+        Self::with(world, name, Way::Pod, &[])
     }
 
-    /// Starts an operator with options of its own.
-    pub(crate) fn with(world: &World, name: &str, options: &[(&str, &str)]) -> Self {
+    /// Starts an operator that reaches JobManagers in its own way, with options of its own.
+    pub(crate) fn with(world: &World, name: &str, way: Way, options: &[(&str, &str)]) -> Self {
         let clock = Clock::new(WorldClock(world.api.clock().clone()));
         let client = world.api.client(name);
         let direct = world.cluster.wire(name).transport();
@@ -61,7 +63,7 @@ impl Operator {
             watched: None,
             watching: client.clone(),
             acting: client.clone(),
-            flink: FlinkAccess::new(Way::Pod, direct, through_api_server(client), clock.clone()),
+            flink: FlinkAccess::new(way, direct, through_api_server(client), clock.clone()),
             clock,
             ids: IdSource::seeded(seed),
             jitter: Jitter::seeded(seed),

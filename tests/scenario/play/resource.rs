@@ -31,11 +31,28 @@ pub(crate) fn application() -> Value {
 
 /// The same with high availability, which leaves data behind that an end without state has to remove.
 pub(crate) fn highly_available() -> Value {
+    let mut resource = with_ha(application());
+    let configuration = &mut resource["spec"]["flinkConfiguration"];
+    configuration["execution.checkpointing.interval"] = json!("10 s");
+    configuration["state.checkpoints.dir"] = json!("file:///cp");
+    resource
+}
+
+/// An application that keeps its state by savepoints, and takes checkpoints.
+pub(crate) fn keeping() -> Value {
     let mut resource = application();
+    resource["spec"]["job"]["upgradeMode"] = json!("savepoint");
+    let configuration = &mut resource["spec"]["flinkConfiguration"];
+    configuration["execution.checkpointing.interval"] = json!("10 s");
+    configuration["state.checkpoints.dir"] = json!("file:///cp");
+    configuration["state.savepoints.dir"] = json!("file:///sp");
+    resource
+}
+
+/// Gives a resource high availability.
+pub(crate) fn with_ha(mut resource: Value) -> Value {
     let configuration = &mut resource["spec"]["flinkConfiguration"];
     configuration["high-availability.type"] = json!("kubernetes");
     configuration["high-availability.storageDir"] = json!("file:///ha");
-    configuration["execution.checkpointing.interval"] = json!("10 s");
-    configuration["state.checkpoints.dir"] = json!("file:///cp");
     resource
 }

@@ -6,6 +6,7 @@ use flink_operator_world::cluster::World;
 use flink_operator_world::points::Cut;
 use serde_json::{Value, json};
 
+use super::dice::Dice;
 use crate::play::{self, NAMESPACE, Operator};
 
 /// Which rules a resource is under.
@@ -15,8 +16,13 @@ pub enum Nature {
     Plain,
     /// No state, but high availability leaves data behind.
     Available,
-    /// It keeps its state. It cannot be upgraded yet, but it must survive everything else.
+    /// It keeps its state by HA data. It cannot be upgraded yet, but it must survive everything else.
     Stateful,
+    /// It keeps its state by savepoints, with high availability or without.
+    Kept {
+        /// Whether it has high availability.
+        available: bool,
+    },
 }
 
 /// One resource, and what users want of it at the moment.
@@ -25,21 +31,45 @@ pub struct Wish {
     pub name: &'static str,
     pub nature: Nature,
     pub goal: Goal,
+    /// Whether its cluster was treated so that its newest state may be known to nobody: a person is needed then.
+    pub harmed: bool,
 }
 
 impl Wish {
     /// Lists the resources of every episode; none is there yet.
-    pub fn all() -> Vec<Self> {
+    pub fn all(dice: &mut Dice) -> Vec<Self> {
         let wish = |name, nature| Self {
             name,
             nature,
             goal: Goal::Gone,
+            harmed: false,
         };
+        let available = dice.once_in(2);
         vec![
             wish("plain", Nature::Plain),
             wish("available", Nature::Available),
             wish("stateful", Nature::Stateful),
+            wish("kept", Nature::Kept { available }),
         ]
+    }
+
+    /// Gives where the resource may stand in the end: where its users want it, or, where Flink may have lost its
+    /// newest state, in front of a person who is told.
+    pub fn outcome(&self) -> Goal {
+        let Nature::Kept { available } = self.nature else {
+            return self.goal.clone();
+        };
+        if self.goal == Goal::Gone || !self.harmed {
+            return self.goal.clone();
+        }
+        let mut goals = vec![
+            self.goal.clone(),
+            Goal::Waiting("ManualRestoreRequired".into()),
+        ];
+        if !available {
+            goals.push(Goal::Waiting("RestoredFromOlderState".into()));
+        }
+        Goal::OneOf(goals)
     }
 
     /// Gives the resource as users write it.
@@ -47,6 +77,8 @@ impl Wish {
         let mut resource = match self.nature {
             Nature::Plain => lasting(play::application()),
             Nature::Available | Nature::Stateful => play::highly_available(),
+            Nature::Kept { available: true } => play::with_ha(play::keeping()),
+            Nature::Kept { available: false } => play::keeping(),
         };
         resource["metadata"]["name"] = json!(self.name);
         if self.nature == Nature::Stateful {

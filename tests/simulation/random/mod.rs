@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use flink_operator_oracle::history::{Calm, Goal, History};
 
 use crate::play::{self, NAMESPACE};
-use crate::stage;
+use crate::{goals, stage};
 use dice::Dice;
 use fleet::{Crew, Wish};
 use storm::Storm;
@@ -103,7 +103,7 @@ fn play(seed: &str, episode: u64) -> Outcome {
 async fn on_stage(mut dice: Dice) -> Outcome {
     let world = play::world();
     let weather = Weather::begin(&world, &mut dice);
-    let mut storm = Storm::new(&world, Crew::start(&world), Wish::all());
+    let mut storm = Storm::new(&world, Crew::start(&world), Wish::all(&mut dice));
     for _ in 0..TURNS {
         tokio::time::sleep(dice.millis(100, 15_000)).await;
         storm.turn(&mut dice);
@@ -115,20 +115,20 @@ async fn on_stage(mut dice: Dice) -> Outcome {
     play::pass(5.0).await;
     crew.keep_last();
     crew.break_watches();
-    let reached = |wish: &Wish, world: &_| stage::reached(world, wish.name, &wish.goal);
+    let reached = |wish: &Wish, world: &_| goals::reached(world, wish.name, &wish.outcome());
     let all = |world: &_| wishes.iter().all(|wish| reached(wish, world));
     let mut complaints = Vec::new();
     if play::until(&world, BOUND, all).await.is_err() {
         let short = wishes.iter().filter(|wish| !reached(wish, &world));
-        let short = short.map(|wish| format!("{} is not {:?}", wish.name, wish.goal));
+        let short = short.map(|wish| format!("{} is not {:?}", wish.name, wish.outcome()));
         complaints.extend(short);
     }
     play::pass(SETTLE).await;
     let since = stage::moment(&world);
     play::pass(SILENCE).await;
     let goals: Vec<(String, String, Goal)> = wishes
-        .into_iter()
-        .map(|wish| (NAMESPACE.to_owned(), wish.name.to_owned(), wish.goal))
+        .iter()
+        .map(|wish| (NAMESPACE.to_owned(), wish.name.to_owned(), wish.outcome()))
         .collect();
     let calm = Calm {
         since,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::dice::Dice;
 use super::fleet::{Crew, Nature, Wish};
+use crate::deeds::SAVEPOINTS;
 use crate::play::NAMESPACE;
 
 /// A storm over a world.
@@ -90,11 +91,12 @@ impl Storm {
             if self.world.api.create(wish.resource()).is_ok() {
                 self.tell(&format!("{name} is created"));
                 self.wishes[index].goal = Goal::Running;
+                self.wishes[index].harmed = false;
             }
             return;
         }
         let choices = match wish.nature {
-            Nature::Plain | Nature::Available => 6,
+            Nature::Plain | Nature::Available | Nature::Kept { .. } => 6,
             Nature::Stateful => 1,
         };
         match dice.below(choices) {
@@ -120,9 +122,11 @@ impl Storm {
             _ => {
                 let (state, goal) = match wish.goal {
                     Goal::Suspended => ("running", Goal::Running),
-                    Goal::Running | Goal::Waiting(_) | Goal::Ended(_) | Goal::Gone => {
-                        ("suspended", Goal::Suspended)
-                    }
+                    Goal::Running
+                    | Goal::Waiting(_)
+                    | Goal::Ended(_)
+                    | Goal::Gone
+                    | Goal::OneOf(_) => ("suspended", Goal::Suspended),
                 };
                 wish.edit(&self.world, |spec| spec["job"]["state"] = json!(state));
                 self.tell(&format!("{name} is to be {state}"));
@@ -133,8 +137,16 @@ impl Storm {
 
     fn as_cluster(&mut self, index: usize, dice: &mut Dice) {
         let Wish { name, nature, .. } = self.wishes[index];
+        if let Nature::Kept { .. } = nature
+            && dice.once_in(2)
+        {
+            return self.as_flink(index, dice);
+        }
         let cluster = &self.world.cluster;
-        let deed = match dice.below(6) {
+        let kind = dice.below(6);
+        // Whatever ends the process, or keeps it from being asked: what only it knew is lost with it.
+        self.wishes[index].harmed |= matches!(kind, 0 | 1 | 3 | 4);
+        let deed = match kind {
             0 if nature == Nature::Plain => {
                 // Not there at the moment is as good.
                 drop(self.world.api.delete("Deployment", NAMESPACE, name));
@@ -180,6 +192,28 @@ impl Storm {
         self.tell(&format!("{name} {deed}"));
     }
 
+    /// Does what Flink and its storage do to a job that keeps its state.
+    fn as_flink(&mut self, index: usize, dice: &mut Dice) {
+        let name = self.wishes[index].name;
+        let cluster = &self.world.cluster;
+        let deed = match dice.below(3) {
+            0 => {
+                let why = "java.lang.RuntimeException: asked to fail";
+                cluster.fail_tasks(NAMESPACE, name, why);
+                "has a task that fails"
+            }
+            1 => {
+                cluster.forget_results(NAMESPACE, name);
+                "forgets the results of its operations"
+            }
+            _ => {
+                cluster.with_files(|files| files.unwritable.insert(SAVEPOINTS.to_owned()));
+                "cannot write savepoints"
+            }
+        };
+        self.tell(&format!("{name} {deed}"));
+    }
+
     /// Ends the troubles of a cluster. Pods keep the trouble that they were born with: somebody deletes them.
     fn heal(&mut self, index: usize) {
         let name = self.wishes[index].name;
@@ -187,6 +221,7 @@ impl Storm {
         cluster.set_trouble(NAMESPACE, name, None);
         cluster.set_rest_trouble(NAMESPACE, name, None);
         cluster.thaw_job_manager(NAMESPACE, name);
+        cluster.with_files(|files| files.unwritable.remove(SAVEPOINTS));
         let pods = self.world.api.look_at_all("Pod", NAMESPACE);
         let bad = |pod: &serde_json::Value| {
             let statuses = pod["status"]["containerStatuses"].as_array();
@@ -194,6 +229,7 @@ impl Storm {
             pod["metadata"]["labels"]["app"] == name && !ready
         };
         for pod in pods.iter().filter(|pod| bad(pod)) {
+            self.wishes[index].harmed |= pod["metadata"]["labels"]["component"] == "jobmanager";
             let pod = pod["metadata"]["name"].as_str().unwrap_or_default();
             self.world
                 .api

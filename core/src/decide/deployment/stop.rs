@@ -214,15 +214,11 @@ fn evidence(view: &View<'_>, draft: &Draft, operation: &Operation, trigger: &Tri
     };
     let told = match &answers.trigger {
         Fact::Unknown(_) | Fact::NotAsked => Told::Nothing,
-        Fact::Known(seen) => match &seen.value {
-            Answer::InProgress => Told::InProgress,
-            Answer::Completed(path) => Told::SavepointAt(path.clone()),
-            Answer::Failed {
-                savepoint: Some(path),
-                ..
-            } => Told::SavepointAt(path.clone()),
-            Answer::Failed { cause, .. } => Told::Failed(cause.clone()),
-            Answer::NotFound => Told::NotFound,
+        Fact::Known(seen) => match (seen.value.savepoint(), &seen.value) {
+            (Some(path), _) => Told::SavepointAt(path.to_owned()),
+            (None, Answer::Failed { cause, .. }) => Told::Failed(cause.clone()),
+            (None, Answer::InProgress) => Told::InProgress,
+            (None, Answer::NotFound | Answer::Completed(_)) => Told::NotFound,
         },
     };
     let asked = match &answers.trigger {
@@ -336,15 +332,11 @@ pub(super) fn note_told(view: &View<'_>, draft: &mut Draft) {
     if trigger.is_none_or(|trigger| trigger.path.is_some()) {
         return;
     }
-    let path = match view.observed.answers.trigger.value() {
-        Some(Answer::Completed(path)) => path.clone(),
-        Some(Answer::Failed {
-            savepoint: Some(path),
-            ..
-        }) => path.clone(),
-        Some(Answer::InProgress | Answer::Failed { .. } | Answer::NotFound) | None => return,
+    let told = view.observed.answers.trigger.value();
+    let Some(path) = told.and_then(Answer::savepoint) else {
+        return;
     };
-    note_path(view, draft, path, None);
+    note_path(view, draft, path.to_owned(), None);
 }
 
 /// Notes where the savepoint is: that alone must never be lost.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use flink_operator_oracle::history::{Call, Run, Snapshot};
+use http::Request;
 use jiff::Timestamp;
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -310,6 +312,37 @@ impl Cluster {
         self.on_jobs(namespace, cluster, |process, index, ground| {
             process.fail_task(index, message, ground);
         });
+    }
+
+    /// Lets the JobManagers of a cluster forget the results of all operations, as they do after some minutes.
+    pub fn forget_results(&self, namespace: &str, cluster: &str) {
+        self.with_job_managers(namespace, cluster, |process, _| process.forget_results());
+    }
+
+    /// Stops the jobs of a cluster with a savepoint under a trigger id, as a user with curl does; gives the replies.
+    pub fn stop_jobs(
+        &self,
+        namespace: &str,
+        cluster: &str,
+        trigger: &str,
+        directory: &str,
+    ) -> Vec<http::StatusCode> {
+        let body = json!({ "targetDirectory": directory, "triggerId": trigger }).to_string();
+        let replies = self.with_job_managers(namespace, cluster, |process, ground| {
+            let jobs: Vec<String> = process
+                .jobs
+                .iter()
+                .map(|job| job.graph.job.clone())
+                .collect();
+            let stop = |job: String| {
+                let request = Request::post(format!("/jobs/{job}/stop"));
+                let request = request.body(body.clone().into());
+                let request = request.expect("a job id makes a path");
+                Some(process.answer(&request, ground)?.code)
+            };
+            jobs.into_iter().filter_map(stop).collect::<Vec<_>>()
+        });
+        replies.into_iter().flatten().collect()
     }
 
     fn on_jobs(

@@ -349,3 +349,119 @@ async fn the_same_plan_gives_the_same_history() {
     assert_eq!(plays[0], plays[1], "down to every change and every run");
     assert!(plays[0].runs.len() >= 2);
 }
+
+const FIRST: &str = "00000000000000000000000000000001";
+const SECOND: &str = "00000000000000000000000000000002";
+
+/// Deploys a resource that keeps its state.
+async fn stateful() -> Hand {
+    let hand = Hand::new();
+    let keep = |resource: &mut Value| resource["spec"]["job"]["upgradeMode"] = json!("savepoint");
+    hand.rig
+        .api
+        .update("FlinkDeployment", "default", "a", keep)
+        .unwrap();
+    hand.deploy("at1").await;
+    hand
+}
+
+impl Hand {
+    fn url(&self, path: &str) -> String {
+        format!("http://{}:8081/jobs/{JOB}/{path}", self.rig.address())
+    }
+
+    /// Asks Flink to stop the job, as the status says.
+    async fn stop(&self, trigger: &str) {
+        self.status(|status| {
+            status["operation"] = json!({ "kind": "Stop", "trigger": { "id": trigger } });
+        })
+        .await;
+        let body = json!({ "targetDirectory": "file:///sp", "triggerId": trigger });
+        let (code, _) = self
+            .rig
+            .send(Method::POST, &self.url("stop"), &body)
+            .await
+            .unwrap();
+        assert_eq!(code, 202);
+    }
+
+    /// Asks for the result of a stop.
+    async fn result(&self, trigger: &str) -> Value {
+        let url = self.url(&format!("savepoints/{trigger}"));
+        self.rig.get(&url).await.unwrap().1["operation"].clone()
+    }
+
+    /// Gives the rules that have been broken so far.
+    fn broken(&self) -> Vec<&'static str> {
+        let verdict = self.world().verdict(|instance| instance == "op", None);
+        let mut broken: Vec<_> = verdict.violations.iter().map(|found| found.rule).collect();
+        broken.dedup();
+        broken
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_savepoint_that_is_not_stored_before_its_cluster_is_deleted_is_seen() {
+    for stored in [true, false] {
+        let hand = stateful().await;
+        hand.stop(FIRST).await;
+        hand.rig.pass(1.0).await;
+        let location = hand.result(FIRST).await["location"].clone();
+        hand.status(|status| {
+            status["operation"] = json!({ "kind": "End" });
+            status["jobStatus"]["state"] = json!("FINISHED");
+            if stored {
+                status["jobStatus"]["upgradeSavepointPath"] = location;
+            }
+        })
+        .await;
+        hand.delete_deployment("Foreground").await;
+        hand.rig.pass(10.0).await;
+        let broken = hand.verdict(Goal::Ended("FINISHED".into())).await;
+        let expected: &[&str] = if stored {
+            &[]
+        } else {
+            &["stored-before-deleted", "stopped-is-stored", "loss-is-said"]
+        };
+        assert_eq!(broken, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_stop_is_seen_unless_the_first_is_known_to_have_failed() {
+    for told in [true, false] {
+        let hand = stateful().await;
+        hand.rig
+            .cluster
+            .with_files(|files| files.unwritable.insert("file:///sp".into()));
+        hand.stop(FIRST).await;
+        hand.rig.pass(1.0).await;
+        if told {
+            assert!(hand.result(FIRST).await["failure-cause"].is_object());
+        }
+        hand.stop(SECOND).await;
+        let expected: &[&str] = if told { &[] } else { &["one-stop"] };
+        assert_eq!(hand.broken(), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_by_a_user_destroys_that_of_the_operator_and_is_not_held_against_it() {
+    let hand = stateful().await;
+    hand.stop(FIRST).await;
+    let replies = hand
+        .rig
+        .cluster
+        .stop_jobs("default", "a", SECOND, "file:///sp");
+    assert_eq!(replies, [http::StatusCode::ACCEPTED]);
+    hand.rig.pass(20.0).await;
+    assert!(hand.result(FIRST).await["failure-cause"].is_object());
+    hand.rig.cluster.forget_results("default", "a");
+    assert_eq!(hand.result(FIRST).await, json!(null));
+    let run = &hand.rig.cluster.runs()[0];
+    assert!(
+        run.ended.is_some(),
+        "without checkpoints it does not restart"
+    );
+    assert_eq!(hand.broken(), [""; 0]);
+}

@@ -121,11 +121,26 @@ impl Rig {
     }
 
     pub(super) async fn ask(&self, method: Method, url: &str) -> Result<(u16, Bytes), WireError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(url)
-            .body(Bytes::new())
-            .unwrap();
+        self.exchange(method, url, Bytes::new()).await
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        body: &Value,
+    ) -> Result<(u16, Bytes), WireError> {
+        self.exchange(method, url, body.to_string().into()).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        url: &str,
+        body: Bytes,
+    ) -> Result<(u16, Bytes), WireError> {
+        let request = Request::builder().method(method).uri(url);
+        let request = request.body(body).unwrap();
         let response = self.cluster.wire("op").oneshot(request).await?;
         let code = response.status().as_u16();
         Ok((code, response.into_body().collect().await?.to_bytes()))

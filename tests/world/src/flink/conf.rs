@@ -88,6 +88,12 @@ impl Conf {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// Tells whether the adaptive scheduler runs the jobs.
+    pub fn adaptive_scheduler(&self) -> bool {
+        self.text("jobmanager.scheduler")
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("adaptive"))
+    }
+
     /// Tells whether high availability is on, by the rule that Flink uses for its type.
     pub fn high_availability(&self) -> bool {
         let kind = self.first(&[

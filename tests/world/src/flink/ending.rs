@@ -4,8 +4,8 @@ use flink_operator_oracle::history::End;
 use jiff::SignedDuration;
 
 use super::files::Lease;
+use super::losing::LOST;
 use super::process::{Demand, Event, Ground, JobManager, Phase};
-use super::running::LOST;
 
 impl JobManager {
     /// Stops when somebody has deleted the maps it leads by.
@@ -32,7 +32,8 @@ impl JobManager {
             return;
         }
         for index in 0..self.jobs.len() {
-            self.jobs[index].fail_pending("JobMaster terminated", ground.now);
+            // What was begun stays behind: nobody is left to remove it.
+            drop(self.jobs[index].fail_pending("JobMaster terminated", ground.now));
             self.end_run(index, End::Killed, ground);
         }
         let key = self.lease_key();

@@ -62,6 +62,8 @@ pub struct Lease {
 pub struct Files {
     /// Every completed snapshot by its number; files of discarded ones are gone.
     pub snapshots: Vec<Snapshot>,
+    /// Directories of savepoints that were begun and have no `_metadata`: a crash leaves them behind.
+    pub unfinished: BTreeSet<String>,
     /// Graphs by file name.
     pub graphs: BTreeMap<String, Graph>,
     /// Pointer files of HA checkpoints: name to number of the snapshot.
@@ -99,6 +101,19 @@ impl Files {
             .rposition(|snapshot| snapshot.discarded.is_none() && snapshot.path == path)
     }
 
+    /// Says why a path cannot be restored from.
+    pub fn complaint(&self, path: &str) -> String {
+        if self.unfinished.contains(&normalised(path)) {
+            format!(
+                "java.io.FileNotFoundException: Cannot find meta data file '_metadata' in directory '{path}'. Please try to load the checkpoint/savepoint directly from the metadata file instead of the directory."
+            )
+        } else {
+            format!(
+                "java.io.FileNotFoundException: Cannot find checkpoint or savepoint file/directory '{path}' on file system 'file'."
+            )
+        }
+    }
+
     /// Follows a pointer file; small state lives in the file itself, so the checkpoint directory need not exist.
     pub fn pointed(&self, value: &str) -> Option<usize> {
         let file = decode(value)?;
@@ -111,6 +126,23 @@ impl Files {
     /// Tells whether a path can be written.
     pub fn writable(&self, path: &str) -> bool {
         !blocked(&self.unwritable, path)
+    }
+
+    /// Puts a savepoint there that another cluster made.
+    pub fn bring(&mut self, path: &str, checkpoint: u64, progress: u64, completed: Moment) {
+        self.snapshots.push(Snapshot {
+            path: normalised(path),
+            namespace: String::new(),
+            cluster: String::new(),
+            job: String::new(),
+            checkpoint,
+            savepoint: true,
+            stop: false,
+            progress,
+            run: usize::MAX,
+            completed,
+            discarded: None,
+        });
     }
 
     /// Removes the files of a snapshot, once.
@@ -197,6 +229,7 @@ mod tests {
             job: "j".into(),
             checkpoint,
             savepoint: true,
+            stop: false,
             progress: checkpoint,
             run: 0,
             completed: moment,
@@ -216,6 +249,15 @@ mod tests {
         assert_eq!(files.pointed(&value), Some(0));
         files.remove_named(&value);
         assert_eq!(files.pointed(&value), None);
+    }
+
+    #[test]
+    fn what_another_cluster_made_can_be_read() {
+        let mut files = Files::default();
+        let moment = Moment::new(1, Timestamp::UNIX_EPOCH);
+        files.bring("file:///sp/theirs", 7, 700, moment);
+        assert_eq!(files.readable("file:///sp/theirs"), Some(0));
+        assert_eq!(files.snapshots[0].checkpoint, 7);
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub enum Tasks {
     Deploying,
     /// At work.
     Running,
+    /// Gone with their TaskManagers, which is not noticed yet.
+    Lost,
     /// Ended together with the job.
     Ended,
 }
@@ -95,7 +97,7 @@ impl Tasks {
     pub const fn sent(self) -> bool {
         match self {
             Self::Deploying | Self::Running => true,
-            Self::None | Self::Scheduled | Self::Ended => false,
+            Self::None | Self::Scheduled | Self::Lost | Self::Ended => false,
         }
     }
 }
@@ -143,6 +145,8 @@ pub struct Operation {
     pub directory: String,
     /// The checkpoint id that it uses, once it has one.
     pub checkpoint: Option<u64>,
+    /// Where the savepoint is being written.
+    pub path: Option<String>,
     /// Where it stands.
     pub progress: Progress,
     /// When it was decided; results are forgotten some time after.
@@ -169,8 +173,10 @@ pub struct Job {
     pub graph: Graph,
     /// State.
     pub state: State,
-    /// Counts starts within this process: agenda entries of older ones are void.
+    /// Counts turns in the job's life: agenda entries of earlier ones are void.
     pub epoch: u32,
+    /// Counts starts within this process after the first.
+    pub restarts: u32,
     /// When it was registered in this process: `start-time`.
     pub start: Timestamp,
     /// When it ended.
@@ -202,6 +208,7 @@ impl Job {
             graph,
             state: State::Initializing,
             epoch: 0,
+            restarts: 0,
             start: now,
             end: None,
             stamps: BTreeMap::from([(State::Initializing, now)]),
@@ -239,17 +246,20 @@ impl Job {
         self.base + u64::try_from(worked.as_millis()).unwrap_or(0)
     }
 
-    /// Decides all pending operations as failed.
-    pub fn fail_pending(&mut self, message: &str, now: Timestamp) {
+    /// Decides all pending operations as failed; gives the directories in which their savepoints were begun.
+    pub fn fail_pending(&mut self, message: &str, now: Timestamp) -> Vec<String> {
+        let mut begun = Vec::new();
         for operation in self.operations.values_mut() {
             if operation.progress == Progress::Pending {
                 operation.progress = Progress::Failed(message.to_owned());
                 operation.decided = Some(now);
+                begun.extend(operation.path.clone());
                 if let Some(id) = operation.checkpoint {
                     self.coordinator.fail(id, message, now);
                 }
             }
         }
+        begun
     }
 
     /// Gives the trigger id of a pending operation of some kind.

@@ -437,7 +437,10 @@ fn a_lost_task_manager_restarts_the_job_and_is_replaced() {
     let mut rig = Rig::new("1.20", &HA);
     rig.pass(25_000);
     rig.workers.clear();
-    rig.pass(10);
+    rig.pass(2_000);
+    assert_eq!(rig.state(), "RUNNING", "nobody has noticed");
+    assert!(rig.runs[0].ended.is_some(), "and nothing works");
+    rig.pass(1_000);
     assert_eq!(rig.state(), "RESTARTING");
     rig.pass(15_000);
     assert_eq!(rig.get("/jobs/overview")["jobs"][0]["tasks"]["running"], 1);

@@ -11,6 +11,7 @@ pub mod files;
 pub mod ha;
 pub mod job;
 mod leading;
+mod losing;
 pub mod pace;
 pub mod process;
 pub mod program;
@@ -29,3 +30,9 @@ mod operations;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod rig;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod starts;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod stops;

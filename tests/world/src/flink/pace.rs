@@ -25,6 +25,8 @@ pub struct Pace {
     pub savepoint: SignedDuration,
     /// How long tasks need to stop when cancelled.
     pub cancel: SignedDuration,
+    /// From the loss of TaskManagers until the JobManager notices it.
+    pub notice: SignedDuration,
     /// How long a job waits before it starts again after a failure.
     pub restart: SignedDuration,
     /// From the end of the job until the JobManager ends itself, where it does.
@@ -47,7 +49,8 @@ impl Default for Pace {
             checkpoint: millis(100),
             savepoint: millis(300),
             cancel: millis(100),
-            restart: millis(1_000),
+            notice: millis(2_500),
+            restart: millis(2_000),
             shutdown: millis(300),
             cleanup: millis(1_000),
         }

@@ -141,6 +141,10 @@ pub(super) enum Happening {
     OperationDone(String),
     /// All tasks have stopped after a cancel.
     Canceled,
+    /// The loss of TaskManagers is noticed.
+    LossNoticed,
+    /// The adaptive scheduler has waited for slots long enough.
+    SlotsGivenUp,
     /// The job is started again.
     Restart,
     /// The program's work is done.

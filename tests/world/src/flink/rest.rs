@@ -338,7 +338,8 @@ impl JobManager {
         // One key space per job for savepoints and stops; what is known is never done again.
         let repeated = self
             .index(job)
-            .is_some_and(|index| self.jobs[index].operations.contains_key(&id));
+            .is_some_and(|index| self.jobs[index].operations.contains_key(&id))
+            || self.strays.contains_key(&(job.to_owned(), id.clone()));
         if !repeated {
             if self.index(job).is_none() {
                 self.strays.insert((job.to_owned(), id.clone()), ground.now);
@@ -431,6 +432,15 @@ impl JobManager {
                 Reply::ok(json!({ "status": { "id": "COMPLETED" }, "operation": {} }))
             }
         }
+    }
+
+    /// Drops the results of all operations that are decided, as time does.
+    pub fn forget_results(&mut self) {
+        for job in &mut self.jobs {
+            let operations = &mut job.operations;
+            operations.retain(|_, operation| operation.decided.is_none());
+        }
+        self.strays.clear();
     }
 
     /// Drops results that have been kept long enough; from 1.15, where the time can be set.

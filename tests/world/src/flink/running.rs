@@ -11,11 +11,10 @@ use super::program::Program;
 
 /// Idle TaskManagers are kept this long.
 const IDLE_WORKERS: SignedDuration = SignedDuration::from_secs(30);
+/// The adaptive scheduler waits this long for slots.
+const SLOTS_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 /// A requested TaskManager that never shows up is requested again after this time.
 const REQUEST_AGAIN: SignedDuration = SignedDuration::from_secs(5);
-/// What is said when the TaskManagers of a job are lost.
-pub(super) const LOST: &str =
-    "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager is no longer reachable.";
 /// A crash this soon after a job's end leaves an empty result file.
 const TORN: SignedDuration = SignedDuration::from_millis(100);
 
@@ -66,6 +65,8 @@ impl JobManager {
             Happening::CheckpointDone(id) => self.checkpoint_done(index, id, ground),
             Happening::OperationDone(trigger) => self.operation_done(index, &trigger, ground),
             Happening::Canceled => self.end_job(index, End::Canceled, ground),
+            Happening::LossNoticed => self.loss_noticed(index, ground),
+            Happening::SlotsGivenUp => self.give_up_slots(index, ground),
             Happening::Restart => self.restart(index, ground),
             Happening::FinishDue => self.end_job(index, End::Finished, ground),
             Happening::FailDue => {
@@ -98,9 +99,7 @@ impl JobManager {
             },
             None => Origin::Unreadable {
                 pointer: false,
-                message: format!(
-                    "java.io.FileNotFoundException: Cannot find checkpoint or savepoint file/directory '{path}' on file system 'file'."
-                ),
+                message: ground.files.complaint(path),
             },
         }
     }
@@ -167,8 +166,12 @@ impl JobManager {
             restored,
         });
         job.enter(State::Created, ground.now);
-        job.enter(State::Running, ground.now);
         job.tasks = Tasks::Scheduled;
+        if self.conf.adaptive_scheduler() {
+            self.schedule_job(ground.now + SLOTS_WITHIN, index, Happening::SlotsGivenUp);
+        } else {
+            self.jobs[index].enter(State::Running, ground.now);
+        }
     }
 
     /// Requests TaskManagers for waiting jobs and notices lost ones.
@@ -197,14 +200,19 @@ impl JobManager {
                 Tasks::None | Tasks::Ended => {}
                 Tasks::Scheduled if ready >= wanted => {
                     self.jobs[index].tasks = Tasks::Deploying;
+                    if self.jobs[index].state == State::Created {
+                        self.jobs[index].enter(State::Running, ground.now);
+                    }
                     self.schedule_job(ground.now + self.pace.deploying, index, Happening::TasksUp);
                     needed += wanted;
                 }
                 Tasks::Deploying | Tasks::Running if ready < wanted => {
-                    self.fail_task(index, LOST, ground);
+                    self.lose_tasks_of(index, ground);
                     needed += wanted;
                 }
-                Tasks::Scheduled | Tasks::Deploying | Tasks::Running => needed += wanted,
+                Tasks::Scheduled | Tasks::Deploying | Tasks::Running | Tasks::Lost => {
+                    needed += wanted;
+                }
             }
         }
         for at in soon {
@@ -280,33 +288,50 @@ impl JobManager {
 
     /// A task fails: the job starts again from its newest checkpoint, or ends if it may not.
     pub fn fail_task(&mut self, index: usize, message: &str, ground: &mut Ground<'_>) {
+        if self.begin_restart(index, message, ground) {
+            self.fail_operations(index, "FailoverRegion is restarting", ground);
+            let coordinator = &mut self.jobs[index].coordinator;
+            coordinator.abort_all("Checkpoint Coordinator is suspending.", ground.now);
+        }
+    }
+
+    /// Takes the failure of a task up; tells whether the job will start again. What is under way is not decided yet.
+    pub(super) fn begin_restart(
+        &mut self,
+        index: usize,
+        message: &str,
+        ground: &mut Ground<'_>,
+    ) -> bool {
         let restarts = self.jobs[index].graph.interval.is_some()
             || self
                 .conf
                 .first(&["restart-strategy.type", "restart-strategy"])
                 .is_some_and(|s| s != "none");
         if self.jobs[index].state != State::Running {
-            return;
+            return false;
         }
         if !restarts {
             self.fail_job(index, message, ground);
-            return;
+            return false;
         }
         self.end_run(index, End::Restarted, ground);
         let now = ground.now;
         let job = &mut self.jobs[index];
         job.problems
             .push(problem(message, Some("Source: numbers (1/1)"), now));
-        job.fail_pending("FailoverRegion is restarting", now);
-        job.coordinator
-            .abort_all("Checkpoint Coordinator is suspending.", now);
         job.enter(State::Restarting, now);
         job.tasks = Tasks::None;
         job.epoch += 1;
         self.schedule_job(now + self.pace.restart, index, Happening::Restart);
+        true
     }
 
     fn restart(&mut self, index: usize, ground: &mut Ground<'_>) {
+        self.fail_operations(index, "FailoverRegion is restarting", ground);
+        let job = &mut self.jobs[index];
+        job.coordinator
+            .abort_all("Checkpoint Coordinator is suspending.", ground.now);
+        job.restarts += 1;
         let coordinator = &self.jobs[index].coordinator;
         let newest = coordinator.store.map(|number| (number, true));
         let origin = newest.or_else(|| {
@@ -341,8 +366,8 @@ impl JobManager {
     /// Cancels a job.
     pub(super) fn cancel(&mut self, index: usize, ground: &mut Ground<'_>) {
         let now = ground.now;
+        self.fail_operations(index, "CheckpointCoordinator shutdown.", ground);
         let job = &mut self.jobs[index];
-        job.fail_pending("CheckpointCoordinator shutdown.", now);
         job.enter(State::Cancelling, now);
         job.epoch += 1;
         self.schedule_job(now + self.pace.cancel, index, Happening::Canceled);
@@ -379,7 +404,8 @@ impl JobManager {
         job.end = Some(now);
         job.tasks = Tasks::Ended;
         job.epoch += 1;
-        job.fail_pending("CheckpointCoordinator shutdown.", now);
+        self.fail_operations(index, "CheckpointCoordinator shutdown.", ground);
+        let job = &mut self.jobs[index];
         job.coordinator
             .abort_all("Checkpoint Coordinator is shutting down.", now);
         let id = job.graph.job.clone();

@@ -1,12 +1,16 @@
 //! How a JobManager takes checkpoints and savepoints, and what two operations at once do to each other.
 
 use flink_operator_oracle::history::{End, Snapshot};
+use jiff::SignedDuration;
 
 use super::checkpoints::Kind;
 use super::files::normalised;
 use super::job::{Operation, Progress, Purpose, State, Tasks};
 use super::process::{Ground, Happening, JobManager};
 use super::program::{Program, StopFailure};
+
+/// A directory that cannot be made is noticed at once.
+const REFUSED_WITHIN: SignedDuration = SignedDuration::from_millis(20);
 
 impl JobManager {
     pub(super) fn checkpoint_due(&mut self, index: usize, ground: &mut Ground<'_>) {
@@ -57,7 +61,7 @@ impl JobManager {
             self.fail_task(index, "org.apache.flink.util.FlinkRuntimeException: Exceeded checkpoint tolerable failure threshold.", ground);
             return;
         }
-        let number = self.write(index, &path, id, false, ground);
+        let number = self.write(index, &path, id, Kind::Checkpoint, ground);
         let old = self.jobs[index].coordinator.store.replace(number);
         self.jobs[index].coordinator.complete(id, number, now);
         if self.highly_available() {
@@ -83,7 +87,7 @@ impl JobManager {
         index: usize,
         path: &str,
         id: u64,
-        savepoint: bool,
+        kind: Kind,
         ground: &mut Ground<'_>,
     ) -> usize {
         let job = &self.jobs[index];
@@ -97,7 +101,8 @@ impl JobManager {
             cluster: self.who.cluster.clone(),
             job: job.graph.job.clone(),
             checkpoint: id,
-            savepoint,
+            savepoint: kind.is_savepoint(),
+            stop: kind == Kind::SyncSavepoint,
             progress,
             run,
             completed,
@@ -128,53 +133,72 @@ impl JobManager {
             purpose,
             directory: directory.to_owned(),
             checkpoint: None,
+            path: None,
             progress: Progress::Pending,
             decided: None,
         };
-        let target = &mut self.jobs[index];
-        let refusal = if target.state.terminal() {
-            Some(format!(
-                "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job ({job})"
-            ))
-        } else if target.tasks != Tasks::Running || target.state != State::Running {
-            Some("org.apache.flink.runtime.checkpoint.CheckpointException: Checkpoint triggering task Source: numbers (1/1) of job is not being executed at the moment. Aborting checkpoint. Failure reason: Not all required tasks are currently running.".to_owned())
-        } else {
-            None
-        };
-        if let Some(message) = refusal {
+        if let Some(message) = self.refusal(index, purpose) {
             operation.progress = Progress::Failed(message);
             operation.decided = Some(now);
-            target.operations.insert(trigger.to_owned(), operation);
+            let operations = &mut self.jobs[index].operations;
+            operations.insert(trigger.to_owned(), operation);
             return;
         }
-        if purpose.ends_job() && target.pending(Purpose::ends_job).is_some() {
+        if purpose.ends_job() && self.jobs[index].pending(Purpose::ends_job).is_some() {
             operation.progress = Progress::Failed("FailoverRegion is restarting.".to_owned());
             operation.decided = Some(now);
-            target.fail_pending("Checkpoint Coordinator is suspending.", now);
-            target.operations.insert(trigger.to_owned(), operation);
+            self.fail_operations(index, "Checkpoint Coordinator is suspending.", ground);
+            let operations = &mut self.jobs[index].operations;
+            operations.insert(trigger.to_owned(), operation);
             self.fail_task(index, "org.apache.flink.util.FlinkException: Stop with savepoint was disturbed by another one.", ground);
             return;
         }
         if purpose.ends_job() {
-            target.fail_pending("Checkpoint Coordinator is suspending.", now);
+            self.fail_operations(index, "Checkpoint Coordinator is suspending.", ground);
         }
-        let kind = match purpose {
-            Purpose::Stop => Kind::SyncSavepoint,
-            Purpose::Savepoint | Purpose::SavepointAndCancel => Kind::Savepoint,
-            Purpose::Checkpoint => Kind::Checkpoint,
-        };
-        operation.checkpoint = Some(target.coordinator.begin(kind, now));
-        target.operations.insert(trigger.to_owned(), operation);
         let takes = if purpose == Purpose::Checkpoint {
             self.pace.checkpoint
-        } else {
+        } else if ground.files.writable(directory) {
+            operation.path = Some(begin_writing(job, directory, ground));
             self.pace.savepoint
+        } else {
+            REFUSED_WITHIN
         };
-        self.schedule_job(
-            now + takes,
-            index,
-            Happening::OperationDone(trigger.to_owned()),
-        );
+        let target = &mut self.jobs[index];
+        operation.checkpoint = Some(target.coordinator.begin(kind_of(purpose), now));
+        target.operations.insert(trigger.to_owned(), operation);
+        // Lost tasks are asked all the same: nobody has noticed, and nobody will answer.
+        if target.tasks != Tasks::Lost {
+            self.schedule_job(
+                now + takes,
+                index,
+                Happening::OperationDone(trigger.to_owned()),
+            );
+        }
+    }
+
+    /// Says why an operation cannot even begin.
+    fn refusal(&self, index: usize, purpose: Purpose) -> Option<String> {
+        let target = &self.jobs[index];
+        let at_work = matches!(target.tasks, Tasks::Running | Tasks::Lost);
+        let forgets = self.who.version.forgets_failed_jobs();
+        if target.state == State::Failed && !forgets && purpose != Purpose::Checkpoint {
+            Some("java.lang.IllegalStateException: Stop with savepoint operation is not supported: the job is not a streaming job.".to_owned())
+        } else if target.state.terminal() {
+            Some(format!(
+                "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job ({})",
+                target.graph.job
+            ))
+        } else if !at_work || target.state != State::Running {
+            Some("org.apache.flink.runtime.checkpoint.CheckpointException: Checkpoint triggering task Source: numbers (1/1) of job is not being executed at the moment. Aborting checkpoint. Failure reason: Not all required tasks are currently running.".to_owned())
+        } else if self.conf.adaptive_scheduler()
+            && purpose.ends_job()
+            && target.pending(Purpose::ends_job).is_some()
+        {
+            Some("org.apache.flink.runtime.checkpoint.CheckpointException: The Flink job is currently not executing.".to_owned())
+        } else {
+            None
+        }
     }
 
     pub(super) fn operation_done(&mut self, index: usize, trigger: &str, ground: &mut Ground<'_>) {
@@ -196,16 +220,17 @@ impl JobManager {
             return;
         }
         let stop_fails = Program::parse(self.jobs[index].graph.arguments.clone()).stop_fails;
-        if !ground.files.writable(&operation.directory) {
-            self.refuse(
-                index,
-                trigger,
-                id,
-                "java.io.IOException: Failed to create savepoint directory at",
-                ground,
+        let path = operation
+            .path
+            .filter(|_| ground.files.writable(&operation.directory));
+        let Some(path) = path else {
+            let message = format!(
+                "org.apache.flink.runtime.checkpoint.CheckpointException: An Exception occurred while triggering the checkpoint. IO-problem detected.\nCaused by: java.io.IOException: Failed to create savepoint directory at {}",
+                operation.directory
             );
+            self.refuse(index, trigger, id, &message, ground);
             return;
-        }
+        };
         if operation.purpose == Purpose::Stop && stop_fails == Some(StopFailure::WhileSaving) {
             self.refuse(index, trigger, id, "Task has failed.", ground);
             self.fail_task(
@@ -215,13 +240,8 @@ impl JobManager {
             );
             return;
         }
-        let short: String = self.jobs[index].graph.job.chars().take(6).collect();
-        let path = format!(
-            "{}/savepoint-{short}-{}",
-            normalised(&operation.directory),
-            ground.files.next_name()
-        );
-        let number = self.write(index, &path, id, true, ground);
+        let kind = kind_of(operation.purpose);
+        let number = self.write(index, &path, id, kind, ground);
         self.jobs[index]
             .coordinator
             .complete(id, number, ground.now);
@@ -231,9 +251,26 @@ impl JobManager {
         }
         self.decide(index, trigger, Progress::Done(path), ground);
         match operation.purpose {
-            Purpose::Stop => self.end_job(index, End::Finished, ground),
+            Purpose::Stop => {
+                self.complete_savepoints(index, ground);
+                self.end_job(index, End::Finished, ground);
+            }
             Purpose::SavepointAndCancel => self.cancel(index, ground),
             Purpose::Savepoint | Purpose::Checkpoint => {}
+        }
+    }
+
+    /// Savepoints that were asked for while a stop was under way are complete before the job ends.
+    fn complete_savepoints(&mut self, index: usize, ground: &mut Ground<'_>) {
+        let of_job = self.jobs[index].operations.iter();
+        let begun: Vec<String> = of_job
+            .filter(|(_, operation)| {
+                operation.progress == Progress::Pending && operation.purpose == Purpose::Savepoint
+            })
+            .map(|(trigger, _)| trigger.clone())
+            .collect();
+        for trigger in begun {
+            self.operation_done(index, &trigger, ground);
         }
     }
 
@@ -269,6 +306,29 @@ impl JobManager {
         if let Some(operation) = self.jobs[index].operations.get_mut(trigger) {
             operation.progress = progress;
             operation.decided = Some(ground.now);
+            if let Some(path) = &operation.path {
+                ground.files.unfinished.remove(path);
+            }
         }
     }
+}
+
+const fn kind_of(purpose: Purpose) -> Kind {
+    match purpose {
+        Purpose::Stop => Kind::SyncSavepoint,
+        Purpose::Savepoint | Purpose::SavepointAndCancel => Kind::Savepoint,
+        Purpose::Checkpoint => Kind::Checkpoint,
+    }
+}
+
+/// Makes the directory of a savepoint; gives its path.
+fn begin_writing(job: &str, directory: &str, ground: &mut Ground<'_>) -> String {
+    let short: String = job.chars().take(6).collect();
+    let path = format!(
+        "{}/savepoint-{short}-{}",
+        normalised(directory),
+        ground.files.next_name()
+    );
+    ground.files.unfinished.insert(path.clone());
+    path
 }

@@ -133,6 +133,11 @@ impl Version {
         self >= Self::new(1, 15)
     }
 
+    /// Tells whether a stop or savepoint of a failed job is refused as one of a job that is not there.
+    pub fn forgets_failed_jobs(self) -> bool {
+        self >= Self::new(1, 20)
+    }
+
     /// Tells whether checkpoints can be triggered through REST.
     pub fn triggers_checkpoints(self) -> bool {
         self >= Self::new(1, 17)

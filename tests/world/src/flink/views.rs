@@ -112,16 +112,20 @@ fn entry_of(process: &JobManager, job: &Job, now: Timestamp) -> Value {
 fn tasks(job: &Job) -> Value {
     let total = match job.tasks {
         Tasks::None if job.run.is_none() => 0,
-        Tasks::None | Tasks::Scheduled | Tasks::Deploying | Tasks::Running | Tasks::Ended => {
-            job.graph.parallelism
-        }
+        Tasks::None
+        | Tasks::Scheduled
+        | Tasks::Deploying
+        | Tasks::Running
+        | Tasks::Lost
+        | Tasks::Ended => job.graph.parallelism,
     };
     let name = match (job.tasks, job.state) {
         (Tasks::None, _) => "created",
         (Tasks::Scheduled, _) => "scheduled",
         (Tasks::Deploying, _) => "deploying",
-        (Tasks::Running, State::Cancelling) => "canceling",
-        (Tasks::Running, _) => "running",
+        (Tasks::Running | Tasks::Lost, State::Cancelling) => "canceling",
+        // Nobody has noticed.
+        (Tasks::Running | Tasks::Lost, _) => "running",
         (Tasks::Ended, State::Finished) => "finished",
         (Tasks::Ended, State::Failed) => "failed",
         (Tasks::Ended, _) => "canceled",
@@ -301,7 +305,7 @@ pub(super) fn metrics(job: &Job, query: &str) -> Value {
         .split('&')
         .find_map(|part| part.strip_prefix("get="))
         .unwrap_or_default();
-    let restarts = job.epoch.to_string();
+    let restarts = job.restarts.to_string();
     let completed = job.coordinator.counts.0.to_string();
     let all = [
         ("fullRestarts", &restarts),

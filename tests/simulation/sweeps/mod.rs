@@ -1,5 +1,7 @@
 //! The changes that are swept.
 
+mod stops;
+
 use flink_operator_oracle::history::Goal;
 use flink_operator_world::cluster::World;
 use serde_json::{Value, json};
@@ -7,25 +9,11 @@ use serde_json::{Value, json};
 use crate::play::{NAME, NAMESPACE, application, highly_available, pass};
 use crate::sweep::{Before, Sweep};
 
-fn sweep(
-    name: &'static str,
-    resource: fn() -> Value,
-    before: Before,
-    change: fn(&World),
-    goal: Goal,
-) -> Sweep {
-    Sweep {
-        name,
-        resource,
-        before,
-        change,
-        goal,
-    }
-}
+pub use stops::*;
 
 /// The user creates a resource.
 pub fn create() -> Sweep {
-    sweep(
+    Sweep::new(
         "create",
         application,
         Before::Nothing,
@@ -36,7 +24,7 @@ pub fn create() -> Sweep {
 
 pub fn create_with_ha() -> Sweep {
     let change = |world: &World| create_it(world, highly_available());
-    sweep(
+    Sweep::new(
         "create_with_ha",
         highly_available,
         Before::Nothing,
@@ -53,7 +41,7 @@ pub fn create_with_own_job_id() -> Sweep {
             json!("0123456789abcdef0123456789abcdef");
         resource
     }
-    sweep(
+    Sweep::new(
         "create_with_own_job_id",
         resource,
         Before::Nothing,
@@ -64,11 +52,11 @@ pub fn create_with_own_job_id() -> Sweep {
 
 /// The user edits a spec that keeps no state.
 pub fn edit() -> Sweep {
-    sweep("edit", application, Before::Stable, scale, Goal::Running)
+    Sweep::new("edit", application, Before::Stable, scale, Goal::Running)
 }
 
 pub fn edit_with_ha() -> Sweep {
-    sweep(
+    Sweep::new(
         "edit_with_ha",
         highly_available,
         Before::Stable,
@@ -80,7 +68,7 @@ pub fn edit_with_ha() -> Sweep {
 /// The same, and eight seconds later the old JobManager dies, if it is still there. That is so only in plans whose
 /// fault holds the operator up: what Flink said can't be asked again then, and counts only if it was stored.
 pub fn edit_with_ha_and_loss() -> Sweep {
-    sweep(
+    Sweep::new(
         "edit_with_ha_and_loss",
         highly_available,
         Before::Stable,
@@ -91,7 +79,7 @@ pub fn edit_with_ha_and_loss() -> Sweep {
 
 /// The user suspends a job.
 pub fn suspend() -> Sweep {
-    sweep(
+    Sweep::new(
         "suspend",
         application,
         Before::Stable,
@@ -102,7 +90,7 @@ pub fn suspend() -> Sweep {
 
 pub fn suspend_with_ha() -> Sweep {
     let change = |world: &World| set_state(world, "suspended");
-    sweep(
+    Sweep::new(
         "suspend_with_ha",
         highly_available,
         Before::Stable,
@@ -113,7 +101,7 @@ pub fn suspend_with_ha() -> Sweep {
 
 /// The user resumes a suspended job.
 pub fn resume() -> Sweep {
-    sweep(
+    Sweep::new(
         "resume",
         application,
         Before::Suspended,
@@ -124,7 +112,7 @@ pub fn resume() -> Sweep {
 
 pub fn resume_with_ha() -> Sweep {
     let change = |world: &World| set_state(world, "running");
-    sweep(
+    Sweep::new(
         "resume_with_ha",
         highly_available,
         Before::Suspended,
@@ -135,11 +123,11 @@ pub fn resume_with_ha() -> Sweep {
 
 /// The user deletes a resource whose job runs.
 pub fn delete() -> Sweep {
-    sweep("delete", application, Before::Stable, delete_it, Goal::Gone)
+    Sweep::new("delete", application, Before::Stable, delete_it, Goal::Gone)
 }
 
 pub fn delete_with_ha() -> Sweep {
-    sweep(
+    Sweep::new(
         "delete_with_ha",
         highly_available,
         Before::Stable,
@@ -150,7 +138,7 @@ pub fn delete_with_ha() -> Sweep {
 
 /// Somebody deletes the JobManager Deployment of a running job.
 pub fn job_manager_lost() -> Sweep {
-    sweep(
+    Sweep::new(
         "job_manager_lost",
         application,
         Before::Stable,
@@ -162,7 +150,7 @@ pub fn job_manager_lost() -> Sweep {
 /// The same with high availability: recovery from its data is not there yet, and nothing else may be done.
 pub fn job_manager_lost_with_ha() -> Sweep {
     let goal = Goal::Waiting("JobManagerMissing".to_owned());
-    sweep(
+    Sweep::new(
         "job_manager_lost_with_ha",
         highly_available,
         Before::Stable,
