@@ -452,6 +452,8 @@ pub(super) fn refused(now: Timestamp, draft: &mut Draft, trigger: &Trigger, caus
     operation.not_before = Some(next.to_string());
     let directory = trigger.directory.as_deref().unwrap_or_default();
     let job = &trigger.job;
+    // Some causes end with a full stop of their own.
+    let cause = cause.trim_end_matches('.');
     let message =
         format!("job {job} could not be stopped with a savepoint in {directory}: {cause}");
     let notice = Notice::warning("JobManagerDeployment", "SavepointError", message.clone());
