@@ -171,10 +171,7 @@ impl Draft {
 
     /// Says what is wrong, and tells it unless the same reason stands already.
     pub(super) fn complain_once(&mut self, reason: Reason, component: &'static str, message: &str) {
-        let mut conditions = self.doc.typed.conditions.iter().flatten();
-        let known = conditions.any(|condition| {
-            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
-        });
+        let known = self.stands(reason);
         if !known {
             self.notices
                 .push(Notice::warning(component, reason.as_str(), message));
@@ -198,6 +195,14 @@ impl Draft {
             attempt: None,
             trigger: None,
         });
+    }
+
+    /// Returns whether the conditions, which are those stored until the draft is finished, say that this is wrong.
+    pub(super) fn stands(&self, reason: Reason) -> bool {
+        let mut known = self.doc.typed.conditions.iter().flatten();
+        known.any(|condition| {
+            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
+        })
     }
 
     /// Repeats what stands already, word by word.

@@ -248,24 +248,26 @@ fn left(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Left {
 }
 
 fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
-    let Some(highest) = trigger.highest_id else {
-        // It had no state before.
-        return Restored::Newest;
-    };
     let Fact::Known(statistics) = &view.observed.answers.checkpoints else {
         return Restored::NotKnownYet;
     };
-    match statistics.value.restored_id {
-        Some(id) if id >= highest => Restored::Newest,
+    let nothing = match trigger.highest_id {
         Some(_) => Restored::Older,
-        None if checkpoints::of_now(view, draft).is_some() => Restored::Older,
+        None => Restored::Nothing,
+    };
+    match (statistics.value.restored_id, trigger.highest_id) {
+        (Some(id), Some(highest)) if id < highest => Restored::Older,
+        // Once it is told, the run's own checkpoints, which it may restore later, change nothing.
+        (Some(_), None) if draft.stands(Reason::ManualRestoreRequired) => Restored::Nothing,
+        (Some(_), _) => Restored::Newest,
+        (None, _) if checkpoints::of_now(view, draft).is_some() => nothing,
         // An ended job that runs again changes no state in the status by which its age could be told.
-        None => match listed(view, Some(&trigger.job)) {
+        (None, _) => match listed(view, Some(&trigger.job)) {
             Some(job) if job.state != "INITIALIZING" => {
                 let running = view.options.statistics_lag + STARTS_WITHIN;
                 let started = Timestamp::from_millisecond(job.start_time).unwrap_or(view.now);
                 if statistics.at.duration_since(started) >= running {
-                    Restored::Older
+                    nothing
                 } else {
                     Restored::NotKnownYet
                 }

@@ -335,3 +335,39 @@ fn a_stop_that_arrived_is_seen_through_though_its_edit_was_taken_back() {
     let ends = scene.act(3);
     assert_eq!(labels(&ends), ["record-snapshot", "delete-deployment"]);
 }
+
+#[test]
+fn a_job_without_checkpoints_that_runs_anew_may_have_left_a_savepoint() {
+    let edited = Scene::running_with(stateful)
+        .with_restored(None)
+        .settled()
+        .edit(|spec| spec["job"]["parallelism"] = json!(4));
+    let stop = edited.act(2);
+    assert_eq!(labels(&stop), ["stop-with-savepoint"]);
+    let decision = edited
+        .crash_after_intent(&stop)
+        .after(60)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(None)
+        .with_trigger(Trigger::NotFound);
+    let young = decision.act(3);
+    let told = decision
+        .settled()
+        .after(60)
+        .with_restored(None)
+        .with_job_since("RUNNING", 9000);
+    let told = told.with_trigger(Trigger::NotFound);
+    let decision = told.act(4);
+    let own = told
+        .settled()
+        .after(600)
+        .with_restored(Some(5))
+        .with_job_since("RUNNING", 9000);
+    let own = own.with_trigger(Trigger::NotFound).act(5);
+    for decision in [young, decision, own] {
+        assert_eq!(decision.effects, []);
+        assert_eq!(reason(&decision, "Degraded"), "ManualRestoreRequired");
+        let operation = typed(&decision.status).operation.clone().unwrap();
+        assert!(operation.trigger.is_some(), "it stays unsettled");
+    }
+}
