@@ -129,8 +129,9 @@ fn note_restored(draft: &mut Draft, id: i64) {
 /// Says that Flink itself started the job from older state than the newest known.
 pub(super) fn older(draft: &mut Draft) -> bool {
     let message = "Flink itself started the job again from an older state than the newest restore point known; \
-                   see status.lineage.newest. To go back to that, set spec.job.initialSavepointPath to it and change \
-                   spec.job.savepointRedeployNonce; to accept the loss, edit the spec with upgradeMode stateless";
+                   see status.lineage.newest, and whether its files are still there. To go back to that, set \
+                   spec.job.initialSavepointPath to it and change spec.job.savepointRedeployNonce; to go on from what the \
+                   job has now, take a savepoint of it with Flink and do the same with that; upgradeMode stateless starts empty";
     draft.complain_once(Reason::RestoredFromOlderState, "Job", message);
     false
 }

@@ -220,13 +220,18 @@ impl Draft {
 
     /// Repeats a stored refusal while the same is tried again: it is taken back when it succeeds.
     pub(super) fn keep_refusal(&mut self, view: &View<'_>) {
+        self.keep(view, &[Reason::RequestRefused, Reason::NameTaken]);
+    }
+
+    /// Goes on saying what is stored as wrong, if it is for one of these reasons.
+    pub(super) fn keep(&mut self, view: &View<'_>, reasons: &[Reason]) {
         let mut stored = view.stored.typed.conditions.iter().flatten();
         let degraded = stored.find(|condition| condition.type_ == "Degraded");
         let word = degraded.and_then(|condition| condition.reason.as_deref());
         let reason = word.and_then(Reason::from_word);
-        if let Some(reason @ (Reason::RequestRefused | Reason::NameTaken)) = reason {
+        if let Some(reason) = reason.filter(|reason| reasons.contains(reason)) {
             let message = degraded.and_then(|condition| condition.message.clone());
-            self.degraded = Some((reason, message.unwrap_or_default()));
+            self.degrade(reason, message.unwrap_or_default());
         }
     }
 

@@ -117,7 +117,7 @@ fn send(view: &View<'_>, mut draft: Draft, trigger: Trigger) -> Step {
         format: view.options.savepoints.format,
         not_after,
     };
-    pending(&mut draft, &trigger, Pending::Savepoint);
+    pending(view, &mut draft, &trigger, Pending::Savepoint);
     if let Some(operation) = draft.status().operation.as_mut() {
         operation.not_after = Some(not_after.to_string());
         operation.not_before = None;
@@ -147,7 +147,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     }
     match verdict::judge(evidence(view, &draft, &operation, &trigger)) {
         Verdict::Pending(what) => {
-            pending(&mut draft, &trigger, what);
+            pending(view, &mut draft, &trigger, what);
             draft.rest(view, Revisit::after(look(view, &trigger), "stopping"))
         }
         Verdict::Stopped(path, entry) => {
@@ -278,7 +278,12 @@ fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
 }
 
 /// Says what is waited for.
-fn pending(draft: &mut Draft, trigger: &Trigger, what: Pending) {
+fn pending(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, what: Pending) {
+    let began = draft.operation().map(|operation| &operation.started_at);
+    if began != trigger.asked_at.as_ref() {
+        // An earlier attempt of the same failed: whether the matter is mended, this one will tell.
+        draft.keep(view, &[Reason::SavepointFailed]);
+    }
     let since = trigger.asked_at.as_deref().unwrap_or_default();
     let directory = trigger.directory.as_deref().unwrap_or_default();
     let job = &trigger.job;
@@ -481,8 +486,10 @@ fn is_failed(operation: &Operation) -> bool {
 fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation) -> Step {
     let due = time(operation.not_before.as_deref()).is_none_or(|due| view.now >= due);
     let edited = operation.generation != view.meta.generation;
-    let runs = draft.job_state() == Some(FlinkJobState::Running);
-    if due || edited || !runs {
+    if !edited {
+        draft.keep(view, &[Reason::SavepointFailed]);
+    }
+    if due || edited || !runs(&draft) {
         return change::decide(view, draft, ids);
     }
     draft.repeat(view, Reason::SavepointFailed);
@@ -490,15 +497,22 @@ fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Opera
     draft.rest(view, revisit)
 }
 
+fn runs(draft: &Draft) -> bool {
+    draft.job_state() == Some(FlinkJobState::Running)
+}
+
 fn failed_revisit(view: &View<'_>, draft: &Draft) -> Revisit {
     let due = draft
         .operation()
         .and_then(|operation| time(operation.not_before.as_deref()));
     let left = due.map_or(LOOK, |due| view.now.duration_until(due).max(LOOK));
-    Revisit::after(
-        left.min(view.options.reconcile_interval),
-        "the next attempt",
-    )
+    let look = if runs(draft) {
+        view.options.reconcile_interval
+    } else {
+        // A task that failed while it stopped is being started again.
+        view.options.progress_interval
+    };
+    Revisit::after(left.min(look), "the next attempt")
 }
 
 /// Takes back that a stop failed: nothing has to be stopped any more.

@@ -202,6 +202,35 @@ fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id(
         .with_checkpoint(8)
         .act(4);
     assert_eq!(trigger_of(&due), format!("{:032x}", 4), "a new id");
+    assert_eq!(reason(&due, "Degraded"), "SavepointFailed");
+    assert_eq!(reason(&due, "Progressing"), "StoppingWithSavepoint");
+}
+
+#[test]
+fn a_failed_stop_is_told_while_flink_starts_the_job_again() {
+    let failed = |state| {
+        stopping()
+            .after(2)
+            .with_job(state)
+            .with_trigger(Trigger::Failed {
+                cause: "Checkpoint Coordinator is suspending".into(),
+                savepoint: None,
+            })
+    };
+    let soon = |scene: &Scene| scene.act(3).revisit.after.unwrap();
+    let restarts = failed("RESTARTING");
+    assert!(soon(&restarts) < soon(&failed("RUNNING")));
+    let stored = restarts.settled().after(1);
+    for state in ["RESTARTING", "RUNNING"] {
+        let decision = stored.clone().with_job(state).with_checkpoint(8).act(4);
+        assert_eq!(
+            (
+                &decision.effects[..],
+                reason(&decision, "Degraded").as_str()
+            ),
+            (&[][..], "SavepointFailed")
+        );
+    }
 }
 
 #[test]
@@ -219,6 +248,7 @@ fn after_a_failed_stop_an_edit_begins_at_once_and_a_revert_ends_it() {
     };
     let edited = stored().edit(|spec| spec["job"]["parallelism"] = json!(8));
     assert_eq!(labels(&edited.act(4)), ["stop-with-savepoint"]);
+    assert_eq!(reason(&edited.act(4), "Degraded"), "AtRest");
     let reverted = stored()
         .edit(|spec| spec["job"]["parallelism"] = json!(2))
         .act(4);
