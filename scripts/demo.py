@@ -19,11 +19,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 import urllib.error
 import urllib.request
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
@@ -135,6 +136,13 @@ def transition(event: dict) -> str:
     return f"{lifecycle or '-':<12} {job_manager or '-':<20} {job or '-':<12} {telling.get('message', '')}".rstrip()
 
 
+def wrapped(words: str) -> str:
+    """Keeps a transition's last column in its place, however long it is."""
+    width = max(shutil.get_terminal_size((140, 24)).columns - 12, 90)
+    return ("\n" + " " * 12).join(textwrap.wrap(
+        words, width, subsequent_indent=" " * 47, break_long_words=False, break_on_hyphens=False))
+
+
 def free_port() -> int:
     """Finds a port that nobody listens on."""
     with socket.socket() as probe:
@@ -184,6 +192,12 @@ def by_key(counts: List[Count], choose) -> Dict[int, int]:
 def row(title: str, cells, comment: str = "") -> None:
     """Prints a line of the table of counts."""
     say(f"  {title:<22}" + "".join(f"{cell:>6}" for cell in cells) + (f"   {comment}" if comment else ""))
+
+
+def moment(text: str) -> float:
+    """The moment that Kubernetes writes down in UTC, with as many digits as it likes."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.strptime(whole + "+0000", "%Y-%m-%dT%H:%M:%S%z").timestamp() + float(f"0.{fraction or 0}")
 
 
 def clock(at: float) -> str:
@@ -322,7 +336,7 @@ class Demo:
                 if words == last:
                     continue
                 last = words
-                say(f"  {took(time.monotonic() - began):>8}  {words}")
+                say(f"  {took(time.monotonic() - began):>8}  {wrapped(words)}")
             self.over.wait(timeout=1)
         self.over.set()
 
@@ -385,8 +399,10 @@ class Demo:
         patch = '{"spec":{"job":{"parallelism":1}}}'
         heading(f"kubectl patch flinkdep {self.resource} --type merge -p '{patch}'")
         self.kubectl("patch", "flinkdep", self.resource, "--type", "merge", "-p", patch)
+        edit = time.monotonic()
         edited = json.loads(self.kubectl("get", "flinkdep", self.resource, "--output", "json"))["metadata"]["generation"]
         self.wait_for("the new job", lambda: self.is_stable(edited), STABLE_WITHIN)
+        say(f"  from the edit to STABLE: {took(time.monotonic() - edit)}")
         new = self.latest["status"]["jobStatus"]["jobId"]
         self.wait_for("the count of the new job", lambda: sum(count.job == new for count in self.counted()) >= COUNTED, 60)
         self.savepoint(new)
@@ -394,24 +410,26 @@ class Demo:
 
     def savepoint(self, job: str) -> None:
         """Shows the savepoint as Kubernetes and Flink know it."""
+        heading("kubectl get flinkstatesnapshots; kubectl get flinkdep -o wide")
+        say(textwrap.indent(self.kubectl("get", "flinkstatesnapshots").rstrip(), "  "))
+        say(textwrap.indent("\n" + self.kubectl("get", "flinkdep", "-o", "wide").rstrip(), "  "))
         heading("the savepoint")
         snapshots = json.loads(self.kubectl("get", "flinkstatesnapshots", "--output", "json"))["items"]
         if not snapshots:
             raise SystemExit("there is no FlinkStateSnapshot that records the savepoint")
         newest = max(snapshots, key=lambda snapshot: snapshot["metadata"]["creationTimestamp"])
-        path, lineage = newest["spec"]["savepoint"]["path"], self.latest["status"].get("lineage", {})
+        path = newest["spec"]["savepoint"]["path"]
         restored = (fetch(f"{self.flink()}/jobs/{job}/checkpoints") or {}).get("latest", {}).get("restored") or {}
         if restored.get("external_path") != path:
             raise SystemExit(f"Flink says that job {job} was restored from {restored.get('external_path')}, not from {path}")
         files = list((self.folder / "data/savepoints" / Path(path).name).iterdir())
-        began = restored["restore_timestamp"] / 1000
-        taken = datetime.fromisoformat(newest["metadata"]["creationTimestamp"].replace("Z", "+00:00"))
-        age = (datetime.now(timezone.utc) - taken).total_seconds()
-        say(f"  FlinkStateSnapshot  {newest['metadata']['name']}")
-        say(f"  path                {path}")
-        say(f"                      {sum(file.stat().st_size for file in files)} bytes; it was taken {took(age)} ago")
-        say(f"  restored            by job {job} at {clock(began)}, as Flink says, with its checkpoint number {restored['id']}")
-        say(f"  lineage             {len(lineage.get('segments', []))} runs of this job so far")
+        taken = moment(newest["status"]["resultTimestamp"])
+        say(f"  path      {path}")
+        say(f"  taken     at {clock(taken)}, {took(time.time() - taken)} ago; {sum(file.stat().st_size for file in files)} bytes")
+        began = clock(restored["restore_timestamp"] / 1000)
+        say(f"  restored  at {began} by job {job}, as Flink says, with its checkpoint {restored['id']}")
+        runs = self.latest["status"].get("lineage", {}).get("segments", [])
+        say(f"  lineage   {' -> '.join(run['jobId'][:8] for run in runs)}, as the status says")
 
     def comparison(self, new: str) -> None:
         """Shows the last counts of the old job beside the first of the new one; a gap or a repetition is a failure."""

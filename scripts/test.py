@@ -27,7 +27,7 @@ NEEDS_TOOLS = {"conformance", "e2e"}
 NEEDS_PODS = {"e2e"}
 # What the layers on the real control plane and the real Flink need; the first run builds and downloads it.
 TOOLS = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm"]
-FLINK_VERSIONS = ["1.20", "2.3"]
+FLINK_VERSIONS = ["1.15", "1.20", "2.3"]
 # Runs by `make bench` and in full length, not in the gate.
 BY_HAND = {"load": ("thousands of resources on the real API server", 60)}
 

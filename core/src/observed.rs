@@ -254,6 +254,20 @@ pub enum Trigger {
     NotFound,
 }
 
+impl Trigger {
+    /// Returns where the savepoint is, if there is one: also where the job failed while it stopped.
+    pub fn savepoint(&self) -> Option<&str> {
+        match self {
+            Self::Completed(path)
+            | Self::Failed {
+                savepoint: Some(path),
+                ..
+            } => Some(path),
+            Self::InProgress | Self::Failed { .. } | Self::NotFound => None,
+        }
+    }
+}
+
 /// What the running Flink says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlinkInfo {

@@ -121,8 +121,9 @@ fi
 # Classes that were prepared when the image was made; a JVM that cannot use them goes on without.
 archive=$FLINK_HOME/share/classes.jsa
 [[ -f $archive ]] && options+=" -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:cds=off"
-# A JobManager that asks for its own resource manager a moment too early waits for this long, ten seconds by default.
-[[ $role == jobmanager && $configuration != *cluster.registration.error-delay* ]] && dynamic+=" -Dcluster.registration.error-delay=500ms"
+# A JobManager that asks for its own resource manager a moment too early waits for so many milliseconds, 10000 by
+# default. Without a unit: Flink 1.15 reads no other form.
+[[ $role == jobmanager && $configuration != *cluster.registration.error-delay* ]] && dynamic+=" -Dcluster.registration.error-delay=500"
 
 logging=$FLINK_CONF_DIR/log4j-console.properties
 [[ -f $logging ]] || logging=$FLINK_HOME/share/log4j-console.properties

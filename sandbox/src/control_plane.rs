@@ -52,10 +52,11 @@ const ATTEMPTS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(20);
 
-/// The controllers that make Deployments, clean up after them, and give pods what they need to start.
+/// The controllers that make Deployments, clean up after them, give pods what they need to start, and lead the service proxy to them,
+/// which in the API server still goes by Endpoints.
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,garbage-collector-controller,\
-    serviceaccount-controller,namespace-controller,endpointslice-controller,job-controller,\
-    resourcequota-controller,root-ca-certificate-publisher-controller";
+    serviceaccount-controller,namespace-controller,endpoints-controller,endpointslice-controller,\
+    job-controller,resourcequota-controller,root-ca-certificate-publisher-controller";
 
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n";
 

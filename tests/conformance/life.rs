@@ -39,6 +39,7 @@ async fn shipped_rights_suffice_for_whole_lives_and_each_is_used() {
     let operator = Operator::start(plane, &space, &settings).await;
     stateless(&space, &node).await;
     highly_available(&space).await;
+    stateful(&space, &node).await;
     bad_image(&space, &node).await;
     no_volume(&space).await;
     kinds::come_and_go(&space).await;
@@ -110,6 +111,52 @@ async fn stateless(space: &Space, node: &Node) {
     space.until_gone("plain").await;
     assert_eq!(node.running(), Vec::<String>::new());
     nothing_left(space, "plain").await;
+}
+
+/// An edit, a suspension and a resumption that carry the state over.
+async fn stateful(space: &Space, node: &Node) {
+    let mut resource = application("counts");
+    resource["spec"]["job"]["upgradeMode"] = json!("savepoint");
+    resource["spec"]["flinkConfiguration"] = json!({
+        "taskmanager.numberOfTaskSlots": "2",
+        "execution.checkpointing.interval": "1 s",
+        "state.checkpoints.dir": "file:///checkpoints",
+        "state.savepoints.dir": "file:///savepoints",
+    });
+    space.create(&resource).await;
+    let first = space.until_state("counts", "STABLE").await;
+    space
+        .edit(
+            "counts",
+            &json!({ "spec": { "job": { "parallelism": 4 } } }),
+        )
+        .await;
+    let second = space.until_state("counts", "STABLE").await;
+    assert_ne!(job(&second), job(&first));
+    let path = second["status"]["jobStatus"]["upgradeSavepointPath"].clone();
+    assert!(says(&path, "file:///savepoints/savepoint-"), "{path}");
+    let snapshots = format!(
+        "/apis/flink.apache.org/v1beta1/namespaces/{}/flinkstatesnapshots",
+        space.name
+    );
+    let recorded = space.send(Method::GET, &snapshots, None).await.ok();
+    assert_eq!(recorded["items"][0]["status"]["path"], path);
+    assert_eq!(recorded["items"][0]["status"]["state"], "COMPLETED");
+
+    for (state, until) in [("suspended", "SUSPENDED"), ("running", "STABLE")] {
+        space
+            .edit("counts", &json!({ "spec": { "job": { "state": state } } }))
+            .await;
+        space.until_state("counts", until).await;
+    }
+    let started = node.started();
+    assert_eq!(
+        started[started.len() - 3..][..2],
+        [job(&first), job(&second)]
+    );
+    space.delete("counts").await;
+    space.until_gone("counts").await;
+    nothing_left(space, "counts").await;
 }
 
 /// High-availability data of an earlier cluster is there, and its own data when it ends.

@@ -54,16 +54,13 @@ async fn on(plane: &Plane, space: &Space, node: &Node, version: &str) {
     let pod = only(space, "running", "pods").await;
     let pod = format!("/api/v1/namespaces/{}/pods/{pod}", space.name);
     space.send(Method::DELETE, &pod, None).await.ok();
-    space
-        .until("running", "its JobManager is seen to be lost", |object| {
-            object["status"]["jobManagerDeploymentStatus"] != "READY"
-        })
-        .await;
+    let began = before["status"]["jobStatus"]["startTime"].clone();
     let back = space
         .until("running", "its job is seen to run again", |object| {
             let status = &object["status"];
             status["jobManagerDeploymentStatus"] == "READY"
                 && status["jobStatus"]["state"] == "RUNNING"
+                && status["jobStatus"]["startTime"] != began
         })
         .await;
     assert_eq!(job(&back), job(&before));

@@ -236,6 +236,19 @@ impl<'a> Counting<'a> {
         self.scene.until(SOON, &what, running).await;
     }
 
+    /// Waits until Flink has taken a checkpoint of a job.
+    pub(crate) async fn has_checkpoint(&self, job: &str) {
+        let page = format!("/jobs/{job}/checkpoints");
+        let taken = async || {
+            let told = ask(self.scene, &self.resource.name, &page).await?;
+            told["counts"]["completed"]
+                .as_u64()
+                .filter(|taken| *taken > 0)
+        };
+        let what = format!("job {job} has a checkpoint");
+        self.scene.until(SOON, &what, taken).await;
+    }
+
     /// Finds the process of the JobManager on this machine.
     pub(crate) async fn job_manager_process(&self) -> i32 {
         let pods = pods(self.scene, &self.resource.name, "jobmanager").await;

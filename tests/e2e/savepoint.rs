@@ -90,8 +90,6 @@ fn a_job_keeps_its_state_on_1_15() {
                 let directory = configuration.remove(now).unwrap();
                 configuration.insert(then.to_owned(), directory);
             }
-            // The sandbox would give it with a unit, which this version does not read.
-            configuration.insert("cluster.registration.error-delay".to_owned(), json!("500"));
         });
         let counting = counting.await;
         let mut jobs = vec![counting.begins().await];

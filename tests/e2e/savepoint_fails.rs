@@ -24,7 +24,9 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
     play("savepoint-fails", async |scene| {
         let operator = Operator::start(scene).await;
         let counting = Counting::create(scene, |resource| {
-            resource["spec"]["job"]["args"] = arguments(&["--stop-fails", "saving"]);
+            let spec = &mut resource["spec"];
+            spec["job"]["args"] = arguments(&["--stop-fails", "saving"]);
+            spec["flinkConfiguration"]["execution.checkpointing.interval"] = json!("1 s");
         });
         let counting = counting.await;
         let first = counting.begins().await;
@@ -64,6 +66,7 @@ async fn unwritable(scene: &Scene, counting: &Counting<'_>, first: &str) {
 
 /// A task throws: Flink starts the job again from its last checkpoint, and another edit tries at once.
 async fn failing_task(scene: &Scene, counting: &Counting<'_>, first: &str) -> String {
+    counting.has_checkpoint(first).await;
     counting.trouble();
     let change = json!({ "job": { "parallelism": 1 } });
     counting.resource.edit(change).await;

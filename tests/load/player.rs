@@ -198,6 +198,7 @@ impl Shared {
         let job = self.job(&key).await;
         tokio::time::sleep_until((since + AVAILABLE_AFTER).into()).await;
         let application = Application {
+            savepoint: None,
             job,
             name: name.clone(),
             parallelism: 2,

@@ -231,6 +231,7 @@ fn lay_savepoint(scene: &Scene, path: &str) {
         job: run.job.clone(),
         checkpoint: 1,
         savepoint: true,
+        stop: true,
         progress: run.progress,
         run: runs.len() - 1,
         completed: Moment::new(moment.order, moment.at),

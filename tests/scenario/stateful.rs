@@ -1,5 +1,6 @@
 //! Jobs with state: edits, suspension and resumption carry it over in a savepoint.
 
+use flink_operator_world::cluster::Trouble;
 use serde_json::{Value, json};
 
 use crate::play::{NAME, NAMESPACE, application, highly_available, pass};
@@ -260,7 +261,6 @@ fn a_broken_start_after_a_stop_is_corrected_without_losing_state() {
     scene(async |scene| {
         scene.run(stateful()).await;
         pass(25.0).await;
-        use flink_operator_world::cluster::Trouble;
         scene
             .world
             .cluster

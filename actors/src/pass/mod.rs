@@ -4,6 +4,7 @@
 
 mod act;
 mod ask;
+mod at_flink;
 mod effects;
 mod fresh;
 mod paths;

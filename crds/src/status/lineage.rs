@@ -37,7 +37,7 @@ pub struct Segment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<i64>,
 
-    /// Id of the checkpoint that the run restored from.
+    /// Id of the checkpoint that the run restored from; 0 if it is known that it began without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored_id: Option<i64>,
 }

@@ -20,6 +20,9 @@ pub(crate) const PORT: u16 = 28_081;
 /// How long a job takes to be cancelled.
 const CANCELLING: Duration = Duration::from_millis(200);
 
+/// How long a job takes to be stopped with a savepoint.
+const STOPPING: Duration = Duration::from_millis(500);
+
 /// What a JobManager is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct Application {
@@ -30,6 +33,18 @@ pub(crate) struct Application {
     pub(crate) running_after: Duration,
     /// How often a checkpoint is completed.
     pub(crate) checkpoints: Option<Duration>,
+    /// The savepoint that the job starts from; its path ends with its number.
+    pub(crate) savepoint: Option<String>,
+}
+
+/// A stop that was asked for.
+#[derive(Clone, Debug)]
+struct Stop {
+    since: Instant,
+    trigger: String,
+    /// The number of its savepoint.
+    number: u128,
+    path: String,
 }
 
 /// A JobManager that answers until it is dropped.
@@ -46,6 +61,7 @@ struct Life {
     started: Instant,
     start_time: i64,
     cancelled: Mutex<Option<Instant>>,
+    stopped: Mutex<Option<Stop>>,
     calls: AtomicU64,
     counts: Arc<Counts>,
 }
@@ -76,6 +92,7 @@ impl JobManager {
             started: Instant::now(),
             start_time: Timestamp::now().as_millisecond(),
             cancelled: Mutex::new(None),
+            stopped: Mutex::new(None),
             calls: AtomicU64::new(0),
             counts,
         });
@@ -155,11 +172,13 @@ async fn converse(stream: TcpStream, life: &Life) -> Option<()> {
                 body = value.trim().parse().ok()?;
             }
         }
-        stream.read_exact(&mut vec![0; body]).await.ok()?;
+        let mut content = vec![0; body];
+        stream.read_exact(&mut content).await.ok()?;
+        let content = serde_json::from_slice(&content).unwrap_or_default();
         life.calls.fetch_add(1, Ordering::Relaxed);
         life.counts.calls.fetch_add(1, Ordering::Relaxed);
         let mut words = first.split_whitespace();
-        let (status, text) = life.answer(words.next()?, words.next()?);
+        let (status, text) = life.answer(words.next()?, words.next()?, &content);
         let text = text.to_string();
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: {}\r\n\r\n",
@@ -170,7 +189,7 @@ async fn converse(stream: TcpStream, life: &Life) -> Option<()> {
 }
 
 impl Life {
-    fn answer(&self, method: &str, path: &str) -> (&'static str, Value) {
+    fn answer(&self, method: &str, path: &str, content: &Value) -> (&'static str, Value) {
         let path = path.split('?').next().unwrap_or_default();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         let known = |job: &str| job == self.application.job;
@@ -203,6 +222,15 @@ impl Life {
                     .get_or_insert_with(Instant::now);
                 ("202 Accepted", json!({}))
             }
+            ("POST", ["jobs", job, "stop"]) if known(job) => {
+                let trigger = content["triggerId"].as_str().unwrap_or_default();
+                self.stop(
+                    trigger,
+                    content["targetDirectory"].as_str().unwrap_or_default(),
+                );
+                ("202 Accepted", json!({ "request-id": trigger }))
+            }
+            ("GET", ["jobs", job, "savepoints", trigger]) if known(job) => self.outcome(trigger),
             _ => (
                 "404 Not Found",
                 json!({ "errors": [format!("Unable to load requested file {path}.")] }),
@@ -210,9 +238,62 @@ impl Life {
         }
     }
 
+    fn stop(&self, trigger: &str, directory: &str) {
+        let number = self.first() + self.done() + 1;
+        let path = format!(
+            "{directory}/savepoint-{}-{number}",
+            &self.application.job[..6]
+        );
+        self.stopped.lock().unwrap().get_or_insert_with(|| Stop {
+            since: Instant::now(),
+            trigger: trigger.to_owned(),
+            number,
+            path,
+        });
+    }
+
+    /// Returns the stop, once the job has ended with it.
+    fn ended(&self) -> Option<Stop> {
+        let stop = self.stopped.lock().unwrap().clone();
+        stop.filter(|stop| stop.since.elapsed() > STOPPING)
+    }
+
+    fn outcome(&self, trigger: &str) -> (&'static str, Value) {
+        let stop = self.stopped.lock().unwrap().clone();
+        match stop.filter(|stop| stop.trigger == trigger) {
+            Some(stop) if stop.since.elapsed() > STOPPING => (
+                "200 OK",
+                json!({ "status": { "id": "COMPLETED" }, "operation": { "location": stop.path } }),
+            ),
+            Some(_) => (
+                "200 OK",
+                json!({ "status": { "id": "IN_PROGRESS" }, "operation": null }),
+            ),
+            None => (
+                "404 Not Found",
+                json!({ "errors": [format!("There is no savepoint operation with triggerId={trigger}")] }),
+            ),
+        }
+    }
+
+    /// Returns the number that the job's own checkpoints go on from.
+    fn first(&self) -> u128 {
+        let path = self.application.savepoint.as_deref();
+        let number = path.and_then(|path| path.rsplit('-').next()?.parse().ok());
+        number.unwrap_or(0)
+    }
+
+    /// Returns how many checkpoints are complete.
+    fn done(&self) -> u128 {
+        self.application.checkpoints.map_or(0, |interval| {
+            self.started.elapsed().as_millis() / interval.as_millis()
+        })
+    }
+
     fn overview(&self) -> Value {
         let parallelism = self.application.parallelism;
         let (state, tasks, total) = match *self.cancelled.lock().unwrap() {
+            None if self.ended().is_some() => ("FINISHED", "finished", parallelism),
             Some(since) if since.elapsed() > CANCELLING => ("CANCELED", "canceled", parallelism),
             Some(_) => ("CANCELLING", "canceling", parallelism),
             None if self.started.elapsed() > self.application.running_after => {
@@ -236,18 +317,29 @@ impl Life {
     }
 
     fn checkpoints(&self) -> Value {
-        let done = self.application.checkpoints.map_or(0, |interval| {
-            self.started.elapsed().as_millis() / interval.as_millis()
-        });
-        let newest = (done > 0).then(|| {
-            json!({ "className": "completed", "id": done, "status": "COMPLETED", "is_savepoint": false, "checkpoint_type": "CHECKPOINT",
+        let done = self.done();
+        let entry = |id: u128, kind: &str, path: String| {
+            json!({ "className": "completed", "id": id, "status": "COMPLETED", "is_savepoint": kind != "CHECKPOINT", "checkpoint_type": kind,
                 "trigger_timestamp": Timestamp::now().as_millisecond(), "state_size": 1024 * done, "end_to_end_duration": 5,
-                "external_path": format!("file:///checkpoints/{}/chk-{done}", self.application.job), "discarded": false })
+                "external_path": path, "discarded": false })
+        };
+        let stop = self.ended();
+        let newest = (done > 0 && stop.is_none()).then(|| {
+            let id = self.first() + done;
+            entry(
+                id,
+                "CHECKPOINT",
+                format!("file:///checkpoints/{}/chk-{id}", self.application.job),
+            )
+        });
+        let savepoint = stop.map(|stop| entry(stop.number, "SYNC_SAVEPOINT", stop.path));
+        let restored = self.application.savepoint.as_ref().map(|path| {
+            json!({ "id": self.first(), "restore_timestamp": self.start_time, "is_savepoint": true, "external_path": path })
         });
         json!({
-            "counts": { "restored": 0, "total": done, "in_progress": 0, "completed": done, "failed": 0 },
-            "latest": { "completed": newest, "savepoint": null, "failed": null, "restored": null },
-            "history": newest.iter().collect::<Vec<_>>(),
+            "counts": { "restored": u8::from(restored.is_some()), "total": done, "in_progress": 0, "completed": done, "failed": 0 },
+            "latest": { "completed": newest, "savepoint": savepoint, "failed": null, "restored": restored },
+            "history": savepoint.iter().chain(&newest).collect::<Vec<_>>(),
         })
     }
 }

@@ -184,6 +184,7 @@ impl Shared {
             checkpoints: config
                 .contains_key("execution.checkpointing.interval")
                 .then_some(Duration::from_secs(1)),
+            savepoint: config.get("execution.savepoint.path").cloned(),
             job: job.clone(),
         };
         let job_manager = JobManager::start(application, Arc::clone(&self.counts)).await;

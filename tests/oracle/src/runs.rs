@@ -219,7 +219,8 @@ fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
         run, spec, owner, ..
     } in starts(timeline)
     {
-        if !seen.insert(owner) {
+        // A start that found no savepoint there ran nothing; what follows it is no first one.
+        if !seen.insert(owner) || failed_before(timeline, run) {
             continue;
         }
         let path = spec["job"]["initialSavepointPath"]
@@ -241,6 +242,12 @@ fn initial_savepoint(timeline: &Timeline<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Tells whether the status said before a run that a job of the resource had failed.
+fn failed_before(timeline: &Timeline<'_>, run: &Run) -> bool {
+    let mut states = timeline.states_before(RESOURCE, &run.namespace, &run.cluster, run.started);
+    states.any(|(_, resource)| resource["status"]["jobStatus"]["state"] == "FAILED")
 }
 
 fn ended_is_ended(timeline: &Timeline<'_>) -> Vec<Finding> {

@@ -139,6 +139,7 @@ fn unstored(
     if let Some(call) = newest("/checkpoints")
         && let Some(statistics) = &call.reply
         && !is_stateless(&resource["spec"])
+        && !redeploys(resource)
     {
         let entries = [
             &statistics["latest"]["completed"],
@@ -183,6 +184,15 @@ fn unstored(
         ));
     }
     missing
+}
+
+/// Tells whether the spec asks to start anew from a savepoint of the user's choice, giving up what runs.
+fn redeploys(resource: &Value) -> bool {
+    let nonce = |spec: &Value| spec["job"]["savepointRedeployNonce"].clone();
+    let record = resource["status"]["reconciliationStatus"]["lastReconciledSpec"].as_str();
+    let record: Option<Value> = record.and_then(|text| serde_json::from_str(text).ok());
+    let wanted = nonce(&resource["spec"]);
+    !wanted.is_null() && record.is_some_and(|record| nonce(&record["spec"]) != wanted)
 }
 
 fn terminal_stays(timeline: &Timeline<'_>) -> Vec<Finding> {

@@ -230,7 +230,7 @@ fn is_running(draft: &Draft) -> bool {
 fn ended(view: &View<'_>, mut draft: Draft, ids: &Ids, change: &SpecDiff) -> Step {
     let answers = draft.job_manager() == JobManager::Ready;
     let told = checkpoints::of_now(view, &draft).is_some();
-    if answers && !told {
+    if answers && !told && !checkpoints::is_another_run(view, &draft) {
         draft.wait(
             Reason::WaitingForJob,
             "the job has ended; waiting for Flink's statistics, which lag a few seconds, to tell what it left",

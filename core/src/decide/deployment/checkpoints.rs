@@ -20,11 +20,15 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     if draft.job_state() != Some(FlinkJobState::Running) && !draft.job_is_terminal() {
         return;
     }
+    if is_another_run(view, draft) {
+        return;
+    }
     if !restored(view, draft, statistics) {
         // What the newest state was must stay known until somebody has decided about it.
         return;
     }
-    if draft.job_is_terminal() {
+    let ended = draft.job_is_terminal();
+    if ended {
         note_left(view, draft);
     }
     let Some(newest) = &statistics.newest else {
@@ -46,7 +50,8 @@ pub(super) fn apply(view: &View<'_>, draft: &mut Draft) {
     }
     // Progress alone is written at intervals: a checkpoint every second must not be a write every second.
     let progress_only = known.is_some_and(|(of, _)| of == segment);
-    let due = !progress_only || is_due(view, lineage);
+    // What an ended job left is no progress: a start may follow.
+    let due = !progress_only || ended || is_due(view, lineage);
     let point = point(segment, newest);
     if due {
         store(draft, point, statistics.state_size);
@@ -90,7 +95,12 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
     match restored_id {
         // Nothing was restored: sure only once the statistics are no copy of the moments before.
         None if !current => false,
-        None => older(draft),
+        None => {
+            // Later statistics may name a checkpoint that this run has made and restored by itself.
+            note_restored(draft, NOTHING);
+            older(draft)
+        }
+        Some(NOTHING) => older(draft),
         Some(id) if newest.id.is_some_and(|newest| id < newest) => older(draft),
         Some(id) => {
             if first_told {
@@ -106,11 +116,22 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
     }
 }
 
+/// Stands for "nothing" where the id of a restored checkpoint is stored: Flink counts from 1.
+const NOTHING: i64 = 0;
+
+fn note_restored(draft: &mut Draft, id: i64) {
+    let lineage = draft.status().lineage.as_mut();
+    if let Some(segment) = lineage.and_then(|lineage| lineage.segments.last_mut()) {
+        segment.restored_id = Some(id);
+    }
+}
+
 /// Says that Flink itself started the job from older state than the newest known.
 pub(super) fn older(draft: &mut Draft) -> bool {
     let message = "Flink itself started the job again from an older state than the newest restore point known; \
-                   see status.lineage.newest. To go back to that, set spec.job.initialSavepointPath to it and change \
-                   spec.job.savepointRedeployNonce; to accept the loss, edit the spec with upgradeMode stateless";
+                   see status.lineage.newest, and whether its files are still there. To go back to that, set \
+                   spec.job.initialSavepointPath to it and change spec.job.savepointRedeployNonce; to go on from what the \
+                   job has now, take a savepoint of it with Flink and do the same with that; upgradeMode stateless starts empty";
     draft.complain_once(Reason::RestoredFromOlderState, "Job", message);
     false
 }
@@ -136,6 +157,7 @@ pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
         return Carries::Newest;
     }
     match (segment.restored_id, newest.id) {
+        (Some(NOTHING), _) => Carries::Older,
         (Some(restored), Some(newest)) if restored < newest => Carries::Older,
         (Some(_), _) => Carries::Newest,
         (None, _) if of_now(view, draft).is_some() => Carries::Older,
@@ -143,11 +165,27 @@ pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
     }
 }
 
+/// Returns whether the JobManager lists another run of the job than the one that the status is about: an ended job that
+/// a restarted JobManager runs again. What that one leaves is nothing to go on from.
+pub(super) fn is_another_run(view: &View<'_>, draft: &Draft) -> bool {
+    let Some(jobs) = view.observed.answers.jobs.value() else {
+        return false;
+    };
+    let id = draft.job_id();
+    let listed = jobs.iter().find(|job| Some(job.id.as_str()) == id);
+    let job = draft.doc.typed.job_status.as_ref();
+    let known = job.and_then(|job| job.start_time.as_deref());
+    listed.is_some_and(|listed| known.is_some_and(|known| known != listed.start_time.to_string()))
+}
+
 /// Returns the statistics if they are no copy of before the job's last change of state.
 pub(super) fn of_now<'a>(view: &View<'a>, draft: &Draft) -> Option<&'a Checkpoints> {
     let Fact::Known(seen) = &view.observed.answers.checkpoints else {
         return None;
     };
+    if is_another_run(view, draft) {
+        return None;
+    }
     let job = draft.doc.typed.job_status.as_ref()?;
     let changed: i64 = job.update_time.as_deref()?.parse().ok()?;
     let changed = Timestamp::from_millisecond(changed).ok()?;
@@ -173,8 +211,12 @@ pub(super) fn note_left(view: &View<'_>, draft: &mut Draft) {
     let state = draft.job_state();
     match &statistics.newest {
         Some(newest) => draft.job().upgrade_savepoint_path = Some(newest.path.clone()),
+        // Without a checkpoint of its own it left what it was restored from.
         None if state == Some(FlinkJobState::Canceled) => {
-            draft.job().upgrade_savepoint_path = None;
+            let lineage = draft.doc.typed.lineage.as_ref();
+            let newest = lineage.and_then(|lineage| lineage.newest.as_ref());
+            let path = newest.and_then(|newest| newest.path.clone());
+            draft.job().upgrade_savepoint_path = path;
         }
         None => {}
     }

@@ -3,6 +3,7 @@
 use super::change;
 use super::draft::Draft;
 use super::end::{self, Progress};
+use super::stop;
 use super::view::View;
 use crate::decision::{Notice, Revisit, Step};
 use crate::effect::Effect;
@@ -45,6 +46,7 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             Revisit::after(view.options.progress_interval, "not supported"),
         );
     }
+    stop::note_told(view, &mut draft);
     let ending = draft
         .operation()
         .is_some_and(|operation| operation.kind == OperationKind::End);

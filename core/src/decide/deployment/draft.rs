@@ -171,10 +171,8 @@ impl Draft {
 
     /// Says what is wrong, and tells it unless the same reason stands already.
     pub(super) fn complain_once(&mut self, reason: Reason, component: &'static str, message: &str) {
-        let mut conditions = self.doc.typed.conditions.iter().flatten();
-        let known = conditions.any(|condition| {
-            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
-        });
+        let said = self.degraded.as_ref();
+        let known = self.stands(reason) || said.is_some_and(|(said, _)| *said == reason);
         if !known {
             self.notices
                 .push(Notice::warning(component, reason.as_str(), message));
@@ -200,6 +198,14 @@ impl Draft {
         });
     }
 
+    /// Returns whether the conditions, which are those stored until the draft is finished, say that this is wrong.
+    pub(super) fn stands(&self, reason: Reason) -> bool {
+        let mut known = self.doc.typed.conditions.iter().flatten();
+        known.any(|condition| {
+            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
+        })
+    }
+
     /// Repeats what stands already, word by word.
     pub(super) fn repeat(&mut self, view: &View<'_>, reason: Reason) {
         let mut stored = view.stored.typed.conditions.iter().flatten();
@@ -214,13 +220,18 @@ impl Draft {
 
     /// Repeats a stored refusal while the same is tried again: it is taken back when it succeeds.
     pub(super) fn keep_refusal(&mut self, view: &View<'_>) {
+        self.keep(view, &[Reason::RequestRefused, Reason::NameTaken]);
+    }
+
+    /// Goes on saying what is stored as wrong, if it is for one of these reasons.
+    pub(super) fn keep(&mut self, view: &View<'_>, reasons: &[Reason]) {
         let mut stored = view.stored.typed.conditions.iter().flatten();
         let degraded = stored.find(|condition| condition.type_ == "Degraded");
         let word = degraded.and_then(|condition| condition.reason.as_deref());
         let reason = word.and_then(Reason::from_word);
-        if let Some(reason @ (Reason::RequestRefused | Reason::NameTaken)) = reason {
+        if let Some(reason) = reason.filter(|reason| reasons.contains(reason)) {
             let message = degraded.and_then(|condition| condition.message.clone());
-            self.degraded = Some((reason, message.unwrap_or_default()));
+            self.degrade(reason, message.unwrap_or_default());
         }
     }
 

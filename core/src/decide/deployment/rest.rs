@@ -1,5 +1,6 @@
 //! Nothing to do: what is recorded then, and when to look again.
 
+use super::checkpoints::{self, Carries};
 use super::draft::Draft;
 use super::view::View;
 use crate::decision::{Decision, Revisit, Step};
@@ -14,6 +15,9 @@ use jiff::SignedDuration;
 
 /// The shortest pause between two looks at a cluster that starts.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(250);
+
+/// How often it is looked from what a job was restored that runs, until Flink's statistics tell.
+const VERIFY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long a JobManager that has just become ready may take to submit its job.
 const MAIN_TAKES: SignedDuration = SignedDuration::from_secs(60);
@@ -134,7 +138,10 @@ fn next_look(view: &View<'_>, draft: &Draft) -> Revisit {
         return Revisit::on_change("at rest");
     }
     let running = draft.job_state() == Some(flink_operator_api::FlinkJobState::Running);
+    let unverified = checkpoints::carries(view, draft) == Carries::NotKnownYet;
     match draft.job_manager() {
+        // From what a start restored is told soon after it, and until then it cannot be edited with its state.
+        JobManager::Ready if running && unverified => Revisit::after(VERIFY, "what was restored"),
         JobManager::Ready if running => Revisit::after(poll(view), "poll"),
         // Pods are watched: a start that has no ready pod yet wakes the resource by itself.
         JobManager::Deploying if view.observed.ready_job_managers().is_empty() => {

@@ -71,7 +71,6 @@ pub(super) fn source(draft: &Draft, spec: &FlinkDeploymentSpec, purpose: Purpose
              from a savepoint or a retained checkpoint, or spec.job.upgradeMode to stateless to start empty"
                 .to_owned(),
         ),
-        UpgradeMode::Savepoint => known(draft),
         // The Java operator leaves paths of earlier stops where they are.
         UpgradeMode::Stateless if draft.doc.typed.lineage.is_none() => match known(draft) {
             Source::Path { path, .. } => blocked(&format!(
@@ -80,7 +79,7 @@ pub(super) fn source(draft: &Draft, spec: &FlinkDeploymentSpec, purpose: Purpose
             )),
             source @ (Source::Nothing | Source::Blocked(..)) => source,
         },
-        UpgradeMode::Stateless => known(draft),
+        UpgradeMode::Savepoint | UpgradeMode::Stateless => known(draft),
     }
 }
 

@@ -34,6 +34,8 @@ const WINDOW: SignedDuration = SignedDuration::from_secs(4);
 const LOOK: SignedDuration = SignedDuration::from_millis(300);
 /// How much longer than the statistics lag their entry for the savepoint may take; its number is not worth more.
 const NUMBER_TAKES: SignedDuration = SignedDuration::from_secs(3);
+/// How long after its start a job that runs has restored what it restores.
+const STARTS_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// How soon a stop that failed is tried again at first, and later.
 const RETRY: (SignedDuration, SignedDuration) =
     (SignedDuration::from_secs(15), SignedDuration::from_mins(10));
@@ -115,7 +117,7 @@ fn send(view: &View<'_>, mut draft: Draft, trigger: Trigger) -> Step {
         format: view.options.savepoints.format,
         not_after,
     };
-    pending(&mut draft, &trigger, Pending::Savepoint);
+    pending(view, &mut draft, &trigger, Pending::Savepoint);
     if let Some(operation) = draft.status().operation.as_mut() {
         operation.not_after = Some(not_after.to_string());
         operation.not_before = None;
@@ -137,6 +139,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     }
     if change::gives_up(view, &draft) {
         // Whatever comes of the stop: the user does without.
+        note_told(view, &mut draft);
         return end::begin(view, draft, ids);
     }
     if draft.job_manager() == JobManager::Missing {
@@ -144,7 +147,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     }
     match verdict::judge(evidence(view, &draft, &operation, &trigger)) {
         Verdict::Pending(what) => {
-            pending(&mut draft, &trigger, what);
+            pending(view, &mut draft, &trigger, what);
             draft.rest(view, Revisit::after(look(view, &trigger), "stopping"))
         }
         Verdict::Stopped(path, entry) => {
@@ -152,6 +155,11 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             stopped(view, draft, ids)
         }
         Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
+        // Nobody has stopped the job yet, and nobody wants it stopped any more.
+        Verdict::SendAgain if !change::is_wanted(view, &draft) => {
+            draft.status().operation = None;
+            change::decide(view, draft, ids)
+        }
         Verdict::SendAgain => {
             let job = listed(view, Some(&trigger.job));
             let start_time = job.map(|job| job.start_time).or(trigger.start_time);
@@ -206,15 +214,11 @@ fn evidence(view: &View<'_>, draft: &Draft, operation: &Operation, trigger: &Tri
     };
     let told = match &answers.trigger {
         Fact::Unknown(_) | Fact::NotAsked => Told::Nothing,
-        Fact::Known(seen) => match &seen.value {
-            Answer::InProgress => Told::InProgress,
-            Answer::Completed(path) => Told::SavepointAt(path.clone()),
-            Answer::Failed {
-                savepoint: Some(path),
-                ..
-            } => Told::SavepointAt(path.clone()),
-            Answer::Failed { cause, .. } => Told::Failed(cause.clone()),
-            Answer::NotFound => Told::NotFound,
+        Fact::Known(seen) => match (seen.value.savepoint(), &seen.value) {
+            (Some(path), _) => Told::SavepointAt(path.to_owned()),
+            (None, Answer::Failed { cause, .. }) => Told::Failed(cause.clone()),
+            (None, Answer::InProgress) => Told::InProgress,
+            (None, Answer::NotFound | Answer::Completed(_)) => Told::NotFound,
         },
     };
     let asked = match &answers.trigger {
@@ -244,21 +248,42 @@ fn left(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Left {
 }
 
 fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
-    let Some(highest) = trigger.highest_id else {
-        // It had no state before.
-        return Restored::Newest;
+    let Fact::Known(statistics) = &view.observed.answers.checkpoints else {
+        return Restored::NotKnownYet;
     };
-    let statistics = view.observed.answers.checkpoints.value();
-    match statistics.and_then(|statistics| statistics.restored_id) {
-        Some(id) if id >= highest => Restored::Newest,
+    let nothing = match trigger.highest_id {
         Some(_) => Restored::Older,
-        None if checkpoints::of_now(view, draft).is_some() => Restored::Older,
-        None => Restored::NotKnownYet,
+        None => Restored::Nothing,
+    };
+    match (statistics.value.restored_id, trigger.highest_id) {
+        (Some(id), Some(highest)) if id < highest => Restored::Older,
+        // Once it is told, the run's own checkpoints, which it may restore later, change nothing.
+        (Some(_), None) if draft.stands(Reason::ManualRestoreRequired) => Restored::Nothing,
+        (Some(_), _) => Restored::Newest,
+        (None, _) if checkpoints::of_now(view, draft).is_some() => nothing,
+        // An ended job that runs again changes no state in the status by which its age could be told.
+        (None, _) => match listed(view, Some(&trigger.job)) {
+            Some(job) if job.state != "INITIALIZING" => {
+                let running = view.options.statistics_lag + STARTS_WITHIN;
+                let started = Timestamp::from_millisecond(job.start_time).unwrap_or(view.now);
+                if statistics.at.duration_since(started) >= running {
+                    nothing
+                } else {
+                    Restored::NotKnownYet
+                }
+            }
+            Some(_) | None => Restored::NotKnownYet,
+        },
     }
 }
 
 /// Says what is waited for.
-fn pending(draft: &mut Draft, trigger: &Trigger, what: Pending) {
+fn pending(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, what: Pending) {
+    let began = draft.operation().map(|operation| &operation.started_at);
+    if began != trigger.asked_at.as_ref() {
+        // An earlier attempt of the same failed: whether the matter is mended, this one will tell.
+        draft.keep(view, &[Reason::SavepointFailed]);
+    }
     let since = trigger.asked_at.as_deref().unwrap_or_default();
     let directory = trigger.directory.as_deref().unwrap_or_default();
     let job = &trigger.job;
@@ -304,6 +329,21 @@ fn look(view: &View<'_>, trigger: &Trigger) -> SignedDuration {
     (waited / 8)
         .max(LOOK)
         .min(view.options.progress_interval.max(LOOK))
+}
+
+/// Notes the savepoint of a stop that has been told, where the cluster goes whatever came of it.
+pub(super) fn note_told(view: &View<'_>, draft: &mut Draft) {
+    let trigger = draft
+        .operation()
+        .and_then(|operation| operation.trigger.as_ref());
+    if trigger.is_none_or(|trigger| trigger.path.is_some()) {
+        return;
+    }
+    let told = view.observed.answers.trigger.value();
+    let Some(path) = told.and_then(Answer::savepoint) else {
+        return;
+    };
+    note_path(view, draft, path.to_owned(), None);
 }
 
 /// Notes where the savepoint is: that alone must never be lost.
@@ -419,6 +459,8 @@ pub(super) fn refused(now: Timestamp, draft: &mut Draft, trigger: &Trigger, caus
     operation.not_before = Some(next.to_string());
     let directory = trigger.directory.as_deref().unwrap_or_default();
     let job = &trigger.job;
+    // Some causes end with a full stop of their own.
+    let cause = cause.trim_end_matches('.');
     let message =
         format!("job {job} could not be stopped with a savepoint in {directory}: {cause}");
     let notice = Notice::warning("JobManagerDeployment", "SavepointError", message.clone());
@@ -444,8 +486,10 @@ fn is_failed(operation: &Operation) -> bool {
 fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation) -> Step {
     let due = time(operation.not_before.as_deref()).is_none_or(|due| view.now >= due);
     let edited = operation.generation != view.meta.generation;
-    let runs = draft.job_state() == Some(FlinkJobState::Running);
-    if due || edited || !runs {
+    if !edited {
+        draft.keep(view, &[Reason::SavepointFailed]);
+    }
+    if due || edited || !runs(&draft) {
         return change::decide(view, draft, ids);
     }
     draft.repeat(view, Reason::SavepointFailed);
@@ -453,15 +497,22 @@ fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Opera
     draft.rest(view, revisit)
 }
 
+fn runs(draft: &Draft) -> bool {
+    draft.job_state() == Some(FlinkJobState::Running)
+}
+
 fn failed_revisit(view: &View<'_>, draft: &Draft) -> Revisit {
     let due = draft
         .operation()
         .and_then(|operation| time(operation.not_before.as_deref()));
     let left = due.map_or(LOOK, |due| view.now.duration_until(due).max(LOOK));
-    Revisit::after(
-        left.min(view.options.reconcile_interval),
-        "the next attempt",
-    )
+    let look = if runs(draft) {
+        view.options.reconcile_interval
+    } else {
+        // A task that failed while it stopped is being started again.
+        view.options.progress_interval
+    };
+    Revisit::after(left.min(look), "the next attempt")
 }
 
 /// Takes back that a stop failed: nothing has to be stopped any more.
@@ -509,6 +560,10 @@ fn lost(view: &View<'_>, mut draft: Draft, operation: &Operation, trigger: &Trig
         restore::WAYS_OUT,
     );
     change::manual_restore(&mut draft, &message);
+    if draft.job_manager() == JobManager::Missing {
+        // Nothing comes back by itself.
+        return draft.rest(view, Revisit::on_change("a person"));
+    }
     rest::observe_again(view, draft)
 }
 

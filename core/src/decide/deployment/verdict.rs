@@ -72,6 +72,8 @@ pub(super) enum Restored {
     Newest,
     /// Something older, or nothing.
     Older,
+    /// Nothing, as far as is known like the run before it: but that may have been stopped with a savepoint.
+    Nothing,
 }
 
 /// What follows.
@@ -89,7 +91,7 @@ pub(super) enum Verdict {
     EndedByItself,
     /// Flink runs the job again from older state than the run that was to be stopped had.
     Older,
-    /// The result is lost.
+    /// The result is lost with the process that knew it.
     Lost,
 }
 
@@ -137,6 +139,7 @@ pub(super) fn judge(evidence: Evidence) -> Verdict {
         match restored {
             Restored::NotKnownYet => return Verdict::Pending(Pending::Statistics),
             Restored::Older => return Verdict::Older,
+            Restored::Nothing => return Verdict::Lost,
             Restored::Newest => {}
         }
     }

@@ -138,6 +138,13 @@ fn nothing_is_deleted_before_the_number_of_the_savepoint_is_known_or_overdue() {
     let newest = status.lineage.as_ref().unwrap().newest.as_ref().unwrap();
     assert_eq!(newest.id, Some(8));
     assert_eq!(status.operation.as_ref().unwrap().kind, OperationKind::End);
+    let ending = numbered.crash_after_intent(&ends);
+    let wanted = crate::decide::wanted(&ending.observed, ending.now);
+    assert!(wanted.is_empty(), "all is known: {wanted:?}");
+    assert_eq!(
+        labels(&ending.act(5)),
+        ["record-snapshot", "delete-deployment"]
+    );
 
     let overdue = stored.after(8).with_job("FINISHED").with_checkpoint(7);
     assert_eq!(
@@ -166,17 +173,17 @@ fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id(
         .after(2)
         .with_job("RUNNING")
         .with_trigger(Trigger::Failed {
-            cause: "Failed to create savepoint directory".into(),
+            cause: "Checkpoint Coordinator is suspending.".into(),
             savepoint: None,
         });
     let decision = failed.act(3);
     assert_eq!(decision.effects, []);
     assert_eq!(reason(&decision, "Degraded"), "SavepointFailed");
     assert_eq!(reason(&decision, "Ready"), "JobRunning");
+    let said = error(&decision);
     assert!(
-        error(&decision).contains("savepoint directory"),
-        "{}",
-        error(&decision)
+        said.contains("suspending") && !said.contains("suspending."),
+        "{said}"
     );
     assert_eq!(decision.notices.last().unwrap().reason, "SavepointError");
     assert_eq!(lifecycle(&decision), ResourceLifecycleState::Stable);
@@ -195,6 +202,35 @@ fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id(
         .with_checkpoint(8)
         .act(4);
     assert_eq!(trigger_of(&due), format!("{:032x}", 4), "a new id");
+    assert_eq!(reason(&due, "Degraded"), "SavepointFailed");
+    assert_eq!(reason(&due, "Progressing"), "StoppingWithSavepoint");
+}
+
+#[test]
+fn a_failed_stop_is_told_while_flink_starts_the_job_again() {
+    let failed = |state| {
+        stopping()
+            .after(2)
+            .with_job(state)
+            .with_trigger(Trigger::Failed {
+                cause: "Checkpoint Coordinator is suspending".into(),
+                savepoint: None,
+            })
+    };
+    let soon = |scene: &Scene| scene.act(3).revisit.after.unwrap();
+    let restarts = failed("RESTARTING");
+    assert!(soon(&restarts) < soon(&failed("RUNNING")));
+    let stored = restarts.settled().after(1);
+    for state in ["RESTARTING", "RUNNING"] {
+        let decision = stored.clone().with_job(state).with_checkpoint(8).act(4);
+        assert_eq!(
+            (
+                &decision.effects[..],
+                reason(&decision, "Degraded").as_str()
+            ),
+            (&[][..], "SavepointFailed")
+        );
+    }
 }
 
 #[test]
@@ -212,6 +248,7 @@ fn after_a_failed_stop_an_edit_begins_at_once_and_a_revert_ends_it() {
     };
     let edited = stored().edit(|spec| spec["job"]["parallelism"] = json!(8));
     assert_eq!(labels(&edited.act(4)), ["stop-with-savepoint"]);
+    assert_eq!(reason(&edited.act(4), "Degraded"), "AtRest");
     let reverted = stored()
         .edit(|spec| spec["job"]["parallelism"] = json!(2))
         .act(4);
@@ -303,4 +340,64 @@ fn a_silent_job_manager_is_waited_for() {
     assert_eq!(decision.effects, []);
     assert_eq!(reason(&decision, "Progressing"), "JobManagerSilent");
     assert!(typed(&decision.status).operation.is_some());
+}
+
+#[test]
+fn a_stop_that_never_arrived_is_not_sent_again_for_an_edit_that_was_taken_back() {
+    let scene = stopping()
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .after(20)
+        .with_job("RUNNING")
+        .with_trigger(Trigger::NotFound);
+    let decision = scene.act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(typed(&decision.status).operation, None);
+}
+
+#[test]
+fn a_stop_that_arrived_is_seen_through_though_its_edit_was_taken_back() {
+    let scene = stopping()
+        .edit(|spec| spec["job"]["parallelism"] = json!(2))
+        .after(1)
+        .with_job("FINISHED")
+        .with_trigger(Trigger::Completed(SAVEPOINT.into()))
+        .with_stop_savepoint(8, SAVEPOINT);
+    let ends = scene.act(3);
+    assert_eq!(labels(&ends), ["record-snapshot", "delete-deployment"]);
+}
+
+#[test]
+fn a_job_without_checkpoints_that_runs_anew_may_have_left_a_savepoint() {
+    let edited = Scene::running_with(stateful)
+        .with_restored(None)
+        .settled()
+        .edit(|spec| spec["job"]["parallelism"] = json!(4));
+    let stop = edited.act(2);
+    assert_eq!(labels(&stop), ["stop-with-savepoint"]);
+    let decision = edited
+        .crash_after_intent(&stop)
+        .after(60)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(None)
+        .with_trigger(Trigger::NotFound);
+    let young = decision.act(3);
+    let told = decision
+        .settled()
+        .after(60)
+        .with_restored(None)
+        .with_job_since("RUNNING", 9000);
+    let told = told.with_trigger(Trigger::NotFound);
+    let decision = told.act(4);
+    let own = told
+        .settled()
+        .after(600)
+        .with_restored(Some(5))
+        .with_job_since("RUNNING", 9000);
+    let own = own.with_trigger(Trigger::NotFound).act(5);
+    for decision in [young, decision, own] {
+        assert_eq!(decision.effects, []);
+        assert_eq!(reason(&decision, "Degraded"), "ManualRestoreRequired");
+        let operation = typed(&decision.status).operation.clone().unwrap();
+        assert!(operation.trigger.is_some(), "it stays unsettled");
+    }
 }
