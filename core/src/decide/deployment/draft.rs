@@ -171,7 +171,8 @@ impl Draft {
 
     /// Says what is wrong, and tells it unless the same reason stands already.
     pub(super) fn complain_once(&mut self, reason: Reason, component: &'static str, message: &str) {
-        let known = self.stands(reason);
+        let said = self.degraded.as_ref();
+        let known = self.stands(reason) || said.is_some_and(|(said, _)| *said == reason);
         if !known {
             self.notices
                 .push(Notice::warning(component, reason.as_str(), message));
