@@ -253,8 +253,8 @@ async fn lists_of_a_pass(edited_behind_the_stores: bool) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn flink_is_asked_again_if_somebody_else_has_stored_something_since() {
-    assert_eq!(lists_of_a_pass(false).await, 1);
-    assert_eq!(lists_of_a_pass(true).await, 2);
+    assert_eq!(Box::pin(lists_of_a_pass(false)).await, 1);
+    assert_eq!(Box::pin(lists_of_a_pass(true)).await, 2);
 }
 
 #[tokio::test(start_paused = true)]
