@@ -33,6 +33,30 @@ pub fn create_with_ha() -> Sweep {
     )
 }
 
+/// The user creates a resource of a name that had a cluster before, whose job graph is still in its HA data.
+pub fn create_beside_an_old_graph() -> Sweep {
+    fn change(world: &World) {
+        let graph = "jobGraph-0123456789abcdef0123456789abcdef";
+        let left = world.api.create(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": format!("{NAME}-cluster-config-map"), "namespace": NAMESPACE,
+                "labels": { "app": NAME, "type": "flink-native-kubernetes", "configmap-type": "high-availability" },
+            },
+            "data": { graph: "rO0ABX" },
+        }));
+        left.expect("nothing is there yet");
+        create_it(world, highly_available());
+    }
+    Sweep::new(
+        "create_beside_an_old_graph",
+        highly_available,
+        Before::Nothing,
+        change,
+        Goal::Running,
+    )
+}
+
 /// The user says the job's id: all attempts have the same content then, and only their ids tell them apart.
 pub fn create_with_own_job_id() -> Sweep {
     fn resource() -> Value {
