@@ -54,7 +54,7 @@ fn random_mixtures() {
 sweeps! {
     create: 15 writes, 17 events;
     create_with_ha: 14 writes, 17 events;
-    create_beside_an_old_graph: 15 writes, 18 events;
+    create_beside_an_old_graph: 15 writes, 17 events;
     create_with_own_job_id: 15 writes, 17 events;
     edit: 27 writes, 29 events;
     edit_with_ha: 28 writes, 30 events;
