@@ -158,6 +158,15 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         undisturbed.story(),
         undisturbed.complaints.join("\n")
     );
+    let wanted = Moments {
+        writes: expected.writes,
+        events: expected.events,
+    };
+    assert_eq!(
+        moments, wanted,
+        "{}: the number of moments changed; if that is right, change the constants in main.rs",
+        sweep.name
+    );
     let plans = moments.plans(sweep.kinds);
     let mut failed = Vec::new();
     for fault in &plans {
@@ -184,15 +193,6 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         failed.len(),
         plans.len(),
         failed.join("\n")
-    );
-    let wanted = Moments {
-        writes: expected.writes,
-        events: expected.events,
-    };
-    assert_eq!(
-        moments, wanted,
-        "{}: the number of moments changed; if that is right, change the constants in main.rs",
-        sweep.name
     );
 }
 

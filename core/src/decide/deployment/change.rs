@@ -238,17 +238,6 @@ pub(super) fn gives_up(view: &View<'_>, draft: &Draft) -> bool {
     }
 }
 
-/// Returns whether the current spec asks for something else than what is deployed, and can be carried out.
-pub(super) fn is_wanted(view: &View<'_>, draft: &Draft) -> bool {
-    match current(view, draft) {
-        Current::Run(spec) | Current::Suspend(spec) => draft.recorded.as_ref().is_none_or(|old| {
-            let mode = old.spec.mode.unwrap_or_default();
-            diff::diff(&old.spec, &spec, mode).kind != ChangeKind::Ignore
-        }),
-        Current::Invalid(..) | Current::Waits(..) => false,
-    }
-}
-
 /// Says once per generation what changed, in upstream's words.
 pub(super) fn tell_change(view: &View<'_>, draft: &mut Draft, change: &diff::SpecDiff) {
     let told = draft

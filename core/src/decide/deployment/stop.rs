@@ -155,11 +155,8 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             stopped(view, draft, ids)
         }
         Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
-        // Nobody has stopped the job yet, and nobody wants it stopped any more.
-        Verdict::SendAgain if !change::is_wanted(view, &draft) => {
-            draft.status().operation = None;
-            change::decide(view, draft, ids)
-        }
+        // Also if the edit was taken back meanwhile: through a proxy the first request may arrive minutes late, and whoever
+        // waits for what comes of it starts the job again.
         Verdict::SendAgain => {
             let job = listed(view, Some(&trigger.job));
             let start_time = job.map(|job| job.start_time).or(trigger.start_time);
@@ -257,7 +254,9 @@ fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
     };
     match (statistics.value.restored_id, trigger.highest_id) {
         (Some(id), Some(highest)) if id < highest => Restored::Older,
-        // Once it is told, the run's own checkpoints, which it may restore later, change nothing.
+        // Without high availability Flink goes back to what the job was first started from, whatever came of the stop; and once
+        // that is told, the run's own checkpoints, which it may restore later, change nothing.
+        (Some(_), _) if !view.options.high_availability => Restored::Nothing,
         (Some(_), None) if draft.stands(Reason::ManualRestoreRequired) => Restored::Nothing,
         (Some(_), _) => Restored::Newest,
         (None, _) if checkpoints::of_now(view, draft).is_some() => nothing,

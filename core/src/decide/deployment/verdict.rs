@@ -72,7 +72,7 @@ pub(super) enum Restored {
     Newest,
     /// Something older, or nothing.
     Older,
-    /// Nothing, as far as is known like the run before it: but that may have been stopped with a savepoint.
+    /// What the run before it had begun with, or nothing; but that run may have been stopped with a savepoint.
     Nothing,
 }
 

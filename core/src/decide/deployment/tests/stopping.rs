@@ -32,6 +32,20 @@ fn stopping() -> Scene {
     scene.crash_after_intent(&decision)
 }
 
+fn stopping_with_ha() -> Scene {
+    let scene = Scene::running_with(|spec| {
+        stateful(spec);
+        spec["flinkConfiguration"]["high-availability.type"] = json!("kubernetes");
+        spec["flinkConfiguration"]["high-availability.storageDir"] = json!("s3://h");
+    });
+    let scene = scene
+        .with_checkpoint(7)
+        .settled()
+        .edit(|spec| spec["job"]["parallelism"] = json!(4));
+    let decision = scene.act(2);
+    scene.crash_after_intent(&decision)
+}
+
 fn stop_of(decision: &Decision) -> &Effect {
     let found = decision
         .effects
@@ -300,8 +314,20 @@ fn a_job_that_was_restarted_from_older_state_is_not_stopped() {
 }
 
 #[test]
+fn without_high_availability_a_job_that_runs_again_is_not_believed_to_go_on() {
+    let decision = stopping()
+        .after(20)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(Some(7))
+        .with_trigger(Trigger::NotFound)
+        .act(3);
+    assert_eq!(decision.effects, []);
+    assert_eq!(reason(&decision, "Degraded"), "ManualRestoreRequired");
+}
+
+#[test]
 fn a_job_that_was_restarted_from_its_newest_checkpoint_is_stopped_under_the_same_id() {
-    let scene = stopping()
+    let scene = stopping_with_ha()
         .after(20)
         .with_job_since("RUNNING", 9000)
         .with_restored(Some(7))
@@ -343,15 +369,14 @@ fn a_silent_job_manager_is_waited_for() {
 }
 
 #[test]
-fn a_stop_that_never_arrived_is_not_sent_again_for_an_edit_that_was_taken_back() {
+fn a_stop_whose_request_may_arrive_late_is_seen_through_though_its_edit_was_taken_back() {
     let scene = stopping()
         .edit(|spec| spec["job"]["parallelism"] = json!(2))
         .after(20)
         .with_job("RUNNING")
         .with_trigger(Trigger::NotFound);
-    let decision = scene.act(3);
-    assert_eq!(decision.effects, []);
-    assert_eq!(typed(&decision.status).operation, None);
+    let again = scene.act(3);
+    assert_eq!(trigger_of(&again), format!("{:032x}", 2));
 }
 
 #[test]
