@@ -79,6 +79,7 @@ sweeps! {
     flink_in_upgrade: 30 writes, 30 events;
     flink_in_upgrade_with_ha: 30 writes, 30 events;
     flink_in_suspend: 16 writes, 16 events;
+    slow_savepoint: 29 writes, 29 events;
     proxied_upgrade: 30 writes, 30 events;
     proxied_taken_back: 31 writes, 32 events;
 }

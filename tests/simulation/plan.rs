@@ -69,6 +69,8 @@ pub enum Kinds {
     Few,
     /// Requests that arrive minutes later, as calls through the proxy of the API server can.
     LateByMinutes,
+    /// Requests that arrive while what others asked for instead is still going on.
+    LateInBetween,
     /// What Flink and others do to the cluster, in the middle of a stop and at each write until then; what kills
     /// processes at each later write, too.
     Flink {
@@ -111,6 +113,9 @@ const BY_PROXY: [Make; 3] = [Fault::CrashAfter, Fault::LoseReply, |write| Fault:
     late: 180,
 }];
 
+/// How a change is disturbed whose middle takes long.
+const IN_BETWEEN: [Make; 2] = [Fault::LoseReply, |write| Fault::Pause { write, late: 25 }];
+
 /// How an event is disturbed.
 const OF_EVENTS: [Make; 2] = [Fault::DropEvent, Fault::DelayEvent];
 
@@ -130,6 +135,7 @@ impl Moments {
                 .collect(),
             Kinds::Few => over(self.writes, &FEW).collect(),
             Kinds::LateByMinutes => over(self.writes, &BY_PROXY).collect(),
+            Kinds::LateInBetween => over(self.writes, &IN_BETWEEN).collect(),
             Kinds::Flink { until } => {
                 let at = |deed: Deed| {
                     let last = if deed.kills() { self.writes } else { until };
@@ -196,6 +202,7 @@ fn every_plan_has_a_name_that_leads_back_to_it() {
         (Kinds::LateCalls, of_operator + 2),
         (Kinds::Few, 2 * FEW.len()),
         (Kinds::LateByMinutes, 2 * BY_PROXY.len()),
+        (Kinds::LateInBetween, 2 * IN_BETWEEN.len()),
         (Kinds::Flink { until: 1 }, 3 * Deed::ALL.len() + 2),
     ] {
         let plans = moments.plans(kinds);

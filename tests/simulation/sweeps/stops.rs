@@ -10,7 +10,7 @@ use super::{create_it, edit_it, scale, set_state};
 use crate::deeds::Deed;
 use crate::goals::has_reason;
 use crate::plan::Kinds;
-use crate::play::{NAME, NAMESPACE, keeping, pass, until, with_ha};
+use crate::play::{NAME, NAMESPACE, Way, keeping, pass, until, with_ha};
 use crate::stage::moment;
 use crate::sweep::{Before, Sweep};
 
@@ -204,6 +204,19 @@ pub fn savepoint_taken_back() -> Sweep {
 /// An upgrade whose calls to Flink arrive minutes late, by way of the API server.
 pub fn proxied_upgrade() -> Sweep {
     stopped("proxied_upgrade", keeping, scale, Goal::Running).by_proxy()
+}
+
+/// An upgrade whose savepoint takes forty seconds: late requests arrive while it is being taken.
+pub fn slow_savepoint() -> Sweep {
+    fn resource() -> Value {
+        let mut resource = keeping();
+        resource["spec"]["job"]["args"] = json!(["--snapshot-takes", "40 s"]);
+        resource
+    }
+    Sweep {
+        way: Way::Proxy,
+        ..stopped("slow_savepoint", resource, scale, Goal::Running).under(Kinds::LateInBetween)
+    }
 }
 
 /// The same, and the user takes it back meanwhile: the job that a late call finds may be the one it was meant for.

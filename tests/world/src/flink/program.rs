@@ -20,6 +20,8 @@ pub struct Program {
     pub fails_in_main: bool,
     /// How a stop with savepoint goes wrong, if it does.
     pub stop_fails: Option<StopFailure>,
+    /// How long a savepoint takes, if not the usual time.
+    pub snapshot_takes: Option<SignedDuration>,
     /// How long `main` takes, if not the usual time.
     pub main: Option<SignedDuration>,
 }
@@ -63,6 +65,7 @@ impl Program {
             finish_at: value("--finish-at").and_then(duration),
             fail_at: value("--fail-at").and_then(duration),
             fails_in_main: has("--fail-in-main"),
+            snapshot_takes: value("--snapshot-takes").and_then(duration),
             main: value("--main-takes").and_then(duration),
             stop_fails,
             arguments,

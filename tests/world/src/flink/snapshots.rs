@@ -160,7 +160,9 @@ impl JobManager {
             self.pace.checkpoint
         } else if ground.files.writable(directory) {
             operation.path = Some(begin_writing(job, directory, ground));
-            self.pace.savepoint
+            let arguments = self.jobs[index].graph.arguments.clone();
+            let program = Program::parse(arguments);
+            program.snapshot_takes.unwrap_or(self.pace.savepoint)
         } else {
             REFUSED_WITHIN
         };
