@@ -39,6 +39,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn early() -> Vec<Case> {
     vec![
         (
@@ -190,6 +191,7 @@ fn early() -> Vec<Case> {
     ]
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn with_another_version() -> Vec<Case> {
     vec![
         (
@@ -256,6 +258,7 @@ fn with_another_version() -> Vec<Case> {
     ]
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn from_the_last_state() -> Vec<Case> {
     vec![
         ("10", "runs, last state", LAST_STATE, Row::LastState),
@@ -357,6 +360,7 @@ fn from_the_last_state() -> Vec<Case> {
     ]
 }
 
+#[allow(clippy::too_many_lines)] // a table
 fn without_an_answer() -> Vec<Case> {
     vec![
         (
