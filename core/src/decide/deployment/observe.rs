@@ -14,8 +14,7 @@ use crate::question::{Question, Wanted};
 use crate::status::conditions::Reason;
 use crate::status::error::{JOB_NOT_FOUND, Problem};
 use flink_operator_api::{
-    FlinkJobState, JobManagerDeploymentStatus as JobManager, Operation, OperationKind,
-    ReconciliationState,
+    FlinkJobState, JobManagerDeploymentStatus as JobManager, ReconciliationState,
 };
 
 /// The draft after observation, or what has to be looked at before.
@@ -37,9 +36,6 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
         if failure::mounting_takes_long(view) {
             wanted.insert(Question::PodEvents);
         }
-        return wanted;
-    }
-    if has_told_all(view) {
         return wanted;
     }
     wanted.insert(Question::Jobs);
@@ -74,17 +70,6 @@ pub(super) fn wanted(view: &View<'_>) -> Wanted {
         wanted.insert(Question::TaskManagers);
     }
     wanted
-}
-
-/// Returns whether the cluster is being ended and nothing depends on what its JobManager says any more. A call that its pod does not
-/// survive holds up the pass for seconds, and with it the next start.
-fn has_told_all(view: &View<'_>) -> bool {
-    let draft = Draft::new(view);
-    let ends = |operation: &Operation| operation.kind == OperationKind::End;
-    let deployment = view.observed.deployment.value().and_then(Option::as_ref);
-    let deleting = deployment.is_some_and(|deployment| deployment.deleting);
-    let noted = draft.job_is_terminal() && checkpoints::is_left_noted(&draft);
-    draft.operation().is_some_and(ends) && (deleting || noted)
 }
 
 /// Applies the facts of this pass to the stored status.

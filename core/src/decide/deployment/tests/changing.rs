@@ -1,9 +1,7 @@
 //! Edits.
 
-use super::scene::{Scene, deployment, done, labels, lifecycle, reason, typed};
+use super::scene::{Scene, done, labels, lifecycle, reason, typed};
 use crate::effect::{Deletion, Effect};
-use crate::observed::Deployment;
-use crate::question::Wanted;
 use flink_operator_api::{OperationKind, ResourceLifecycleState};
 use serde_json::json;
 
@@ -39,22 +37,6 @@ fn the_cluster_is_deleted_once_the_job_has_ended() {
             ..
         }]
     ));
-}
-
-#[test]
-fn a_job_manager_that_is_being_deleted_is_not_asked() {
-    let mut scene = edited();
-    let cancel = scene.act(2);
-    scene.store(&cancel, &done(&cancel));
-    let wanted = |scene: &Scene| crate::decide::wanted(&scene.observed, scene.now);
-    assert!(!wanted(&scene).is_empty(), "the job may have ended");
-    let deleting = Deployment {
-        deleting: true,
-        ..deployment("0", None)
-    };
-    let scene = scene.with_deployment(deleting);
-    assert_eq!(wanted(&scene), Wanted::new());
-    assert_eq!(reason(&scene.act(3), "Progressing"), "DeletingCluster");
 }
 
 #[test]

@@ -152,13 +152,6 @@ fn nothing_is_deleted_before_the_number_of_the_savepoint_is_known_or_overdue() {
     let newest = status.lineage.as_ref().unwrap().newest.as_ref().unwrap();
     assert_eq!(newest.id, Some(8));
     assert_eq!(status.operation.as_ref().unwrap().kind, OperationKind::End);
-    let ending = numbered.crash_after_intent(&ends);
-    let wanted = crate::decide::wanted(&ending.observed, ending.now);
-    assert!(wanted.is_empty(), "all is known: {wanted:?}");
-    assert_eq!(
-        labels(&ending.act(5)),
-        ["record-snapshot", "delete-deployment"]
-    );
 
     let overdue = stored.after(8).with_job("FINISHED").with_checkpoint(7);
     assert_eq!(
