@@ -324,7 +324,8 @@ async fn run(sandbox: &Sandbox, image: &str) {
             .contains("Successful registration at resource manager")
     );
 
-    // A TaskManager that is killed is replaced by one with another name.
+    // A TaskManager that is killed is replaced. By another object: a JobManager that was started anew counts names from the
+    // beginning.
     scene
         .api::<Pod>()
         .delete(
@@ -336,10 +337,7 @@ async fn run(sandbox: &Sandbox, image: &str) {
     let replaced = async || {
         let pods = application.pods().await;
         pods.iter()
-            .any(|pod| {
-                pod.labels()["component"] == "taskmanager"
-                    && pod.name_any() != workers[0].name_any()
-            })
+            .any(|pod| pod.labels()["component"] == "taskmanager" && pod.uid() != workers[0].uid())
             .then_some(())
     };
     scene

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use flink_operator_world::api::{DeleteOptions, Propagation};
 use flink_operator_world::cluster::{RestTrouble, World};
 
 use crate::play::{NAME, NAMESPACE, pass};
@@ -36,11 +37,13 @@ pub enum Deed {
     RestSilent,
     /// Somebody else stops the job, under another trigger id.
     StoppedByOthers,
+    /// Somebody deletes the JobManager Deployment, which is gone before its pods are.
+    DeploymentDeleted,
 }
 
 impl Deed {
     /// Lists all deeds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TaskManagersKilled,
         Self::JobManagerKilled,
         Self::JobFinishes,
@@ -49,6 +52,7 @@ impl Deed {
         Self::SavepointsUnwritable,
         Self::RestSilent,
         Self::StoppedByOthers,
+        Self::DeploymentDeleted,
     ];
 
     /// Gives the name in plans.
@@ -62,6 +66,7 @@ impl Deed {
             Self::SavepointsUnwritable => "savepoints-unwritable",
             Self::RestSilent => "rest-silent",
             Self::StoppedByOthers => "stopped-by-others",
+            Self::DeploymentDeleted => "deployment-deleted",
         }
     }
 
@@ -74,7 +79,8 @@ impl Deed {
             | Self::ResultsEvicted
             | Self::SavepointsUnwritable
             | Self::RestSilent
-            | Self::StoppedByOthers => false,
+            | Self::StoppedByOthers
+            | Self::DeploymentDeleted => false,
         }
     }
 
@@ -108,6 +114,15 @@ impl Deed {
             Self::StoppedByOthers => {
                 // Nobody may be there to hear it.
                 drop(cluster.stop_jobs(NAMESPACE, NAME, OTHERS, SAVEPOINTS));
+            }
+            Self::DeploymentDeleted => {
+                let in_background = DeleteOptions::with(Propagation::Background);
+                // It may be gone already.
+                drop(
+                    world
+                        .api
+                        .delete_with("Deployment", NAMESPACE, NAME, &in_background),
+                );
             }
         }
     }

@@ -41,6 +41,8 @@ const CHECKPOINTED: f64 = 31.0;
 pub struct Outcome {
     /// The moments that were passed until the goal was reached.
     pub moments: Moments,
+    /// Whether the resource stands where it may stand, and not where the change leads.
+    pub elsewhere: bool,
     /// What is wrong, if something is, in one line each.
     pub complaints: Vec<String>,
     history: History,
@@ -112,6 +114,7 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
     play::pass(settle.as_secs_f64()).await;
     let since = moment(&world);
     play::pass(SILENCE.as_secs_f64()).await;
+    let elsewhere = matches!(goal, Goal::OneOf(_)) && !arrived(&world, &sweep.goal, None);
     let goals = vec![(NAMESPACE.to_owned(), NAME.to_owned(), goal)];
     let verdict = world.verdict(
         |_| true,
@@ -125,6 +128,7 @@ async fn on_stage(sweep: &Sweep, fault: Fault) -> Outcome {
     complaints.extend(needless(fault, sweep, &verdict.history, changed));
     Outcome {
         moments,
+        elsewhere,
         complaints,
         history: verdict.history,
     }

@@ -25,6 +25,8 @@ pub struct Sweep {
     pub goal: Goal,
     /// Where else it may stand if this was done to its cluster.
     pub or: fn(Deed) -> Vec<Goal>,
+    /// After how many plans it stands there, so that it cannot get into the habit.
+    pub elsewhere: usize,
     /// Whether the change always replaces the cluster, if there is one in the end.
     pub replaces: bool,
     /// How many Deployments may be created on the way where no write is disturbed.
@@ -54,6 +56,7 @@ impl Sweep {
             change,
             goal,
             or: |_| Vec::new(),
+            elsewhere: 0,
             replaces: true,
             creations: creations..=creations,
             generation: 0,
@@ -68,10 +71,11 @@ impl Sweep {
     }
 
     /// Lets Flink and others do things to the cluster, which is gone by a write, after which the resource may stand elsewhere, too.
-    pub fn under_flink(self, until: u64, or: fn(Deed) -> Vec<Goal>) -> Self {
+    pub fn under_flink(self, until: u64, or: fn(Deed) -> Vec<Goal>, elsewhere: usize) -> Self {
         Self {
             kinds: Kinds::Flink { until },
             or,
+            elsewhere,
             ..self
         }
     }
@@ -168,9 +172,12 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         sweep.name
     );
     let plans = moments.plans(sweep.kinds);
-    let mut failed = Vec::new();
+    let (mut failed, mut elsewhere) = (Vec::new(), Vec::new());
     for fault in &plans {
         let outcome = stage::play(sweep, *fault);
+        if outcome.elsewhere {
+            elsewhere.push(fault.to_string());
+        }
         if !outcome.complaints.is_empty() {
             failed.push(format!(
                 "{}/{fault}: {}",
@@ -180,11 +187,12 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         }
     }
     println!(
-        "{}: {} writes, {} events, {} plans run, {} failed",
+        "{}: {} writes, {} events, {} plans run, {} ended elsewhere, {} failed",
         sweep.name,
         moments.writes,
         moments.events,
         plans.len(),
+        elsewhere.len(),
         failed.len()
     );
     assert!(
@@ -193,6 +201,12 @@ pub fn run(sweep: &Sweep, expected: &Expected) {
         failed.len(),
         plans.len(),
         failed.join("\n")
+    );
+    assert_eq!(
+        elsewhere.len(),
+        sweep.elsewhere,
+        "{}: the number of plans that end elsewhere changed; if that is right, change it: {elsewhere:?}",
+        sweep.name
     );
 }
 

@@ -5,7 +5,7 @@
     reason = "each test program uses its own part"
 )]
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+
+/// How many lines of a log a failure shows.
+const LAST_LINES: usize = 40;
 
 /// Starts a sandbox that runs pods.
 pub(crate) async fn sandbox(state_dir: &tempfile::TempDir) -> Sandbox {
@@ -190,11 +193,43 @@ impl Scene {
             }
             assert!(
                 Instant::now() < deadline,
-                "{}: waited {patience:?} in vain until {what}",
-                self.namespace
+                "{}: waited {patience:?} in vain until {what}; there are\n{}",
+                self.namespace,
+                self.pods_and_logs().await
             );
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Tells how the pods stand and how their logs end, for a failure that may not come again.
+    async fn pods_and_logs(&self) -> String {
+        let pods = self.api::<Pod>().list(&ListParams::default()).await;
+        let mut told = String::new();
+        for pod in pods.unwrap() {
+            let status = serde_json::to_value(&pod.status).unwrap();
+            let ready = &condition(&status, "Ready")["status"];
+            let name = pod.name_any();
+            let leaving = if pod.metadata.deletion_timestamp.is_some() {
+                ", being deleted"
+            } else {
+                ""
+            };
+            writeln!(
+                told,
+                "pod {name}: {}, ready {ready}{leaving}",
+                status["phase"]
+            )
+            .unwrap();
+            let logs = std::fs::read_dir(self.logs.join(&self.namespace).join(&name));
+            for log in logs.into_iter().flatten() {
+                let log = log.unwrap().path();
+                let text = std::fs::read_to_string(&log).unwrap();
+                let lines: Vec<&str> = text.lines().collect();
+                let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+                writeln!(told, "{}:\n{}", log.display(), last.join("\n")).unwrap();
+            }
+        }
+        told
     }
 }
 

@@ -105,7 +105,8 @@ fn alone(deed: Deed) -> Vec<Goal> {
         | Deed::ResultsEvicted
         | Deed::SavepointsUnwritable
         | Deed::RestSilent
-        | Deed::StoppedByOthers => of_both(deed),
+        | Deed::StoppedByOthers
+        | Deed::DeploymentDeleted => of_both(deed),
     }
 }
 
@@ -120,7 +121,8 @@ fn with_data(deed: Deed) -> Vec<Goal> {
         | Deed::ResultsEvicted
         | Deed::SavepointsUnwritable
         | Deed::RestSilent
-        | Deed::StoppedByOthers => of_both(deed),
+        | Deed::StoppedByOthers
+        | Deed::DeploymentDeleted => of_both(deed),
     }
 }
 
@@ -131,6 +133,8 @@ fn of_both(deed: Deed) -> Vec<Goal> {
             Goal::Ended("FINISHED".into()),
             Goal::Waiting("ManualRestoreRequired".into()),
         ],
+        // Nobody is left who could tell of a savepoint.
+        Deed::DeploymentDeleted => vec![Goal::Waiting("ManualRestoreRequired".into())],
         Deed::JobManagerKilled
         | Deed::TaskManagersKilled
         | Deed::TaskFails
@@ -144,19 +148,20 @@ fn of_both(deed: Deed) -> Vec<Goal> {
 /// Flink, or somebody else, does something in the middle of an upgrade.
 pub fn flink_in_upgrade() -> Sweep {
     let sweep = stopped("flink_in_upgrade", keeping, scale, Goal::Running);
-    sweep.under_flink(GONE_BY, alone)
+    sweep.under_flink(GONE_BY, alone, 12)
 }
 
 pub fn flink_in_upgrade_with_ha() -> Sweep {
     let name = "flink_in_upgrade_with_ha";
     let before = Before::Checkpointed;
-    Sweep::new(name, keeping_with_ha, before, scale, Goal::Running).under_flink(GONE_BY, with_data)
+    Sweep::new(name, keeping_with_ha, before, scale, Goal::Running)
+        .under_flink(GONE_BY, with_data, 12)
 }
 
 /// The same when a job is suspended that began from a savepoint: Flink itself would start it from there again.
 pub fn flink_in_suspend() -> Sweep {
     let (name, before) = ("flink_in_suspend", Before::Resumed);
-    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone)
+    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone, 14)
 }
 
 fn failing(when: &str) -> Value {
