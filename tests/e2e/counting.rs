@@ -190,6 +190,23 @@ impl<'a> Counting<'a> {
         self.scene.chronicle.note("trouble with savepoints ends");
     }
 
+    /// Leaves what a JobManager leaves that dies while it writes how a job ended; returns the file, which keeps every
+    /// later one from starting. The cluster has to be highly available.
+    pub(crate) fn tear_result(&self, job: &str) -> PathBuf {
+        let results = self.data.join("ha/job-result-store");
+        let of_cluster = fs::read_dir(results.join(&self.resource.name)).unwrap();
+        let of_starts: Vec<PathBuf> = of_cluster.map(|entry| entry.unwrap().path()).collect();
+        let [of_start] = &of_starts[..] else {
+            panic!("each start has a directory of its own, and there was one: {of_starts:?}");
+        };
+        let file = of_start.join(format!("{job}_DIRTY.json"));
+        File::create(&file).unwrap();
+        self.scene
+            .chronicle
+            .note("there is half a result of the job");
+        file
+    }
+
     /// Makes the directory of savepoints one that nobody can write to, not even root.
     pub(crate) fn block_savepoints(&self) {
         File::create(self.data.join("savepoints")).unwrap();
@@ -267,6 +284,13 @@ impl<'a> Counting<'a> {
         };
         java.parse().unwrap()
     }
+}
+
+/// Lets the cluster's data outlive its JobManager.
+pub(crate) fn high_availability(resource: &mut Value) {
+    let configuration = &mut resource["spec"]["flinkConfiguration"];
+    configuration["high-availability.type"] = json!("kubernetes");
+    configuration["high-availability.storageDir"] = json!("file:///flink-data/ha");
 }
 
 /// Returns the arguments of a counting job, with these after the usual ones.

@@ -16,9 +16,9 @@ pub(crate) struct Line {
     number: u64,
     job: String,
     parallelism: u32,
-    /// How often Flink has started the task before, within the job.
-    attempt: u32,
     at: u64,
+    /// The start of a task, each of which writes a file: its first count, and the file.
+    start: (u64, usize),
 }
 
 /// Where a count may stand twice.
@@ -46,11 +46,15 @@ impl Journal {
 
     fn of(texts: impl IntoIterator<Item = String>) -> Self {
         let mut lines = Vec::new();
-        for text in texts {
+        for (file, text) in texts.into_iter().enumerate() {
             // A line without an end is being written, or its task was killed while it wrote.
             let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            let mut began = None;
             lines.extend(whole.lines().map(|line| {
-                parse(line).unwrap_or_else(|| panic!("the journal has a strange line: {line:?}"))
+                let mut line = parse(line)
+                    .unwrap_or_else(|| panic!("the journal has a strange line: {line:?}"));
+                line.start = (*began.get_or_insert(line.at), file);
+                line
             }));
         }
         lines.sort_by_key(|line| line.at);
@@ -109,8 +113,8 @@ impl Journal {
             for key in &keys {
                 let last = last.entry(*key).or_default();
                 let began = *last;
-                for counts in self.attempts(&job, *key).into_values() {
-                    // What an attempt counts again must have been counted by this job, and not by the one before.
+                for counts in self.starts(&job, *key).into_values() {
+                    // What a start counts again must have been counted by this job, and not by the one before.
                     let first = counts.first().copied().unwrap_or_default();
                     if repeats == Repeats::WithinAJob && (began + 1..=*last).contains(&first) {
                         *last = first - 1;
@@ -129,23 +133,23 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the counts of a key in order, for each time that a job was started.
-    fn attempts(&self, job: &str, key: u64) -> BTreeMap<u32, Vec<u64>> {
-        let mut attempts: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    /// Returns the counts of a key in order, for each time that its task was started.
+    fn starts(&self, job: &str, key: u64) -> BTreeMap<(u64, usize), Vec<u64>> {
+        let mut starts: BTreeMap<_, Vec<u64>> = BTreeMap::new();
         for line in self.of_job(job).filter(|line| line.key == key) {
-            attempts.entry(line.attempt).or_default().push(line.count);
+            starts.entry(line.start).or_default().push(line.count);
         }
-        for counts in attempts.values_mut() {
+        for counts in starts.values_mut() {
             counts.sort_unstable();
         }
-        attempts
+        starts
     }
 }
 
 /// Reads `key count number job subtask/parallelism attempt milliseconds`.
 fn parse(line: &str) -> Option<Line> {
     let words: Vec<&str> = line.split(' ').collect();
-    let [key, count, number, job, subtask, attempt, at] = words[..] else {
+    let [key, count, number, job, subtask, _attempt, at] = words[..] else {
         return None;
     };
     Some(Line {
@@ -154,26 +158,31 @@ fn parse(line: &str) -> Option<Line> {
         number: number.parse().ok()?,
         job: job.to_owned(),
         parallelism: subtask.split_once('/')?.1.parse().ok()?,
-        attempt: attempt.parse().ok()?,
         at: at.parse().ok()?,
+        start: (0, 0),
     })
 }
 
-/// Writes a journal of two keys: for each attempt of a job, its numbers from one to before another.
+/// Writes a journal of two keys: for each start of a job, its numbers from one to before another.
 #[cfg(test)]
 fn journal(jobs: &[(&str, std::ops::Range<u64>)]) -> Journal {
-    use std::fmt::Write;
-
-    let mut text = String::new();
-    for (index, (job, numbers)) in jobs.iter().enumerate() {
-        let attempt = jobs[..index].iter().filter(|before| before.0 == *job);
-        let attempt = attempt.count();
-        for number in numbers.clone() {
-            let (key, count, at) = (number % 2, number / 2 + 1, text.len());
-            writeln!(text, "{key} {count} {number} {job} 1/1 {attempt} {at}").unwrap();
-        }
-    }
-    Journal::of([text])
+    let mut at = 0;
+    let mut line = |job: &str, number: u64| {
+        at += 1;
+        format!(
+            "{} {} {number} {job} 1/1 0 {at}\n",
+            number % 2,
+            number / 2 + 1
+        )
+    };
+    let text = |(job, numbers): &(&str, std::ops::Range<u64>)| {
+        let lines = numbers.clone().map(|number| line(job, number));
+        lines.collect::<String>()
+    };
+    let mut texts: Vec<String> = jobs.iter().map(text).collect();
+    // In a directory, files have no order.
+    texts.reverse();
+    Journal::of(texts)
 }
 
 #[test]
@@ -209,7 +218,7 @@ fn a_job_may_repeat_itself_only_where_that_is_said() {
 }
 
 #[test]
-fn the_state_of_a_job_is_that_of_its_last_attempt() {
+fn the_state_of_a_job_is_that_of_its_last_start() {
     let began_anew = journal(&[("a", 0..30), ("a", 0..9), ("b", 9..20)]);
     assert_eq!(began_anew.continuity(Repeats::WithinAJob), Ok(()));
     for wrong in [

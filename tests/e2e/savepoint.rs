@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::counting::{Counting, arguments};
+use crate::counting::{Counting, arguments, high_availability};
 use crate::flink::{ask, one_at_a_time, runs};
 use crate::journal::Repeats;
 use crate::leftovers;
@@ -49,9 +49,7 @@ fn a_job_keeps_its_state_on_the_newest_flink_2() {
             let spec = &mut resource["spec"];
             spec["image"] = json!("flink:2.3");
             spec["flinkVersion"] = json!("v2_3");
-            spec["flinkConfiguration"]["high-availability.type"] = json!("kubernetes");
-            spec["flinkConfiguration"]["high-availability.storageDir"] =
-                json!("file:///flink-data/ha");
+            high_availability(resource);
         });
         let counting = counting.await;
         let mut jobs = vec![counting.begins().await];

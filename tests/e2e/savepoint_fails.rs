@@ -1,21 +1,24 @@
 //! Stops with savepoint that do not go well: the job goes on, it is said why, and the user can go on, too.
 
+use std::fs;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::counting::{Counting, arguments};
+use crate::counting::{Counting, arguments, high_availability};
 use crate::flink::{ask, one_at_a_time, pods, runs};
 use crate::journal::Repeats;
 use crate::leftovers;
 use crate::operator::Operator;
-use crate::resource::{condition, holds, job_id};
+use crate::resource::{condition, holds, is_stable, job_id};
 use crate::scene::Scene;
 use crate::stage::play;
 use crate::trouble::{named, warned};
 
+/// For a container that crashes to be given pauses, and for the longest of them.
+const CRASHES: Duration = Duration::from_secs(120);
 /// For a call to a silent JobManager to be given up, and another look.
 const SILENCE: Duration = Duration::from_secs(40);
 
@@ -147,6 +150,62 @@ fn a_silent_job_manager_is_waited_for() {
         leftovers::none(scene).await;
         let ran: Vec<String> = runs(scene).into_iter().map(|run| run.job).collect();
         assert_eq!(ran, [first, second]);
+        operator.stop().await;
+    });
+}
+
+/// A JobManager that dies while it writes how the job ended does not come up again by itself.
+#[test]
+fn a_person_is_asked_where_the_job_manager_cannot_start_any_more() {
+    play("savepoint-torn", async |scene| {
+        let operator = Operator::start(scene).await;
+        let counting = Counting::create(scene, |resource| {
+            let spec = &mut resource["spec"];
+            spec["job"]["args"] = arguments(&["--snapshot-takes", "10 min"]);
+            spec["flinkConfiguration"]["execution.checkpointing.interval"] = json!("1 s");
+            high_availability(resource);
+        });
+        let counting = counting.await;
+        let first = counting.begins().await;
+        counting.has_checkpoint(&first).await;
+        counting.trouble();
+        let change = json!({ "job": { "parallelism": 1 } });
+        counting.resource.edit(change).await;
+        let asked = counting.is_stopping().await;
+
+        let torn = counting.tear_result(&first);
+        let process = Pid::from_raw(counting.job_manager_process().await);
+        kill(process, Signal::SIGKILL).unwrap();
+        let at_a_loss = |resource: &Value| {
+            let status = &resource["status"];
+            let progressing = condition(status, "Progressing");
+            progressing["reason"] == "ManualRestoreRequired"
+                && condition(status, "Degraded")["reason"] == "DeploymentFailed"
+        };
+        let what = "says that a person is needed";
+        let status = counting.resource.until(CRASHES, what, at_a_loss).await["status"].take();
+        scene
+            .chronicle
+            .note(&format!("the status meanwhile: {status:#}"));
+        let trigger = &asked["operation"]["trigger"];
+        assert_eq!(&status["operation"]["trigger"], trigger, "it is unsettled");
+        let id = trigger["id"].as_str().unwrap();
+        warned(scene, &counting.resource, id).await;
+
+        counting.mend();
+        fs::remove_file(torn).unwrap();
+        scene.chronicle.note("the JobManager can start");
+        let done = |resource: &Value| is_stable(resource) && job_id(&resource["status"]) != first;
+        let what = "has gone on by itself";
+        let status = counting.resource.until(CRASHES, what, done).await["status"].take();
+        let second = counting.went_on(&status, &first, Repeats::WithinAJob).await;
+        assert_eq!(counting.snapshots().await.len(), 1);
+
+        counting.resource.delete().await;
+        counting.resource.gone().await;
+        leftovers::none(scene).await;
+        assert_eq!(counting.journal().jobs(), [first, second]);
+        assert!(one_at_a_time(&runs(scene)), "{:#?}", runs(scene));
         operator.stop().await;
     });
 }

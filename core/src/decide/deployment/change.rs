@@ -255,17 +255,7 @@ pub(super) fn tell_change(view: &View<'_>, draft: &mut Draft, change: &diff::Spe
 
 /// Sets a waiting reason, with a Warning when it is new.
 pub(super) fn announce(draft: &mut Draft, reason: Reason, message: &str) {
-    let known = draft
-        .doc
-        .typed
-        .conditions
-        .iter()
-        .flatten()
-        .any(|condition| {
-            condition.type_ == "Progressing"
-                && condition.reason.as_deref() == Some(reason.as_str())
-                && condition.message.as_deref() == Some(message)
-        });
+    let known = draft.said("Progressing", reason) == Some(message);
     if !known {
         draft.notice(Notice::warning("Operator", reason.as_str(), message));
     }

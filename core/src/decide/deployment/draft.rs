@@ -198,21 +198,22 @@ impl Draft {
         });
     }
 
-    /// Returns whether the conditions, which are those stored until the draft is finished, say that this is wrong.
-    pub(super) fn stands(&self, reason: Reason) -> bool {
+    /// Returns what a condition says for this reason; until the draft is finished, conditions are those stored.
+    pub(super) fn said(&self, type_: &str, reason: Reason) -> Option<&str> {
         let mut known = self.doc.typed.conditions.iter().flatten();
-        known.any(|condition| {
-            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
-        })
+        let condition = known.find(|condition| condition.type_ == type_)?;
+        let same = condition.reason.as_deref() == Some(reason.as_str());
+        same.then(|| condition.message.as_deref().unwrap_or_default())
+    }
+
+    /// Returns whether this is stored as wrong.
+    pub(super) fn stands(&self, reason: Reason) -> bool {
+        self.said("Degraded", reason).is_some()
     }
 
     /// Repeats what stands already, word by word.
-    pub(super) fn repeat(&mut self, view: &View<'_>, reason: Reason) {
-        let mut stored = view.stored.typed.conditions.iter().flatten();
-        let degraded = stored.find(|condition| {
-            condition.type_ == "Degraded" && condition.reason.as_deref() == Some(reason.as_str())
-        });
-        if let Some(message) = degraded.and_then(|condition| condition.message.clone()) {
+    pub(super) fn repeat(&mut self, reason: Reason) {
+        if let Some(message) = self.said("Degraded", reason).map(str::to_owned) {
             self.degrade(reason, message.clone());
             self.wait(reason, message);
         }

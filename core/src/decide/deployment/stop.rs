@@ -143,9 +143,10 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         return end::begin(view, draft, ids);
     }
     if draft.job_manager() == JobManager::Missing {
-        return cluster_gone(view, draft, &operation, &trigger);
+        return cluster_gone(view, draft, &trigger);
     }
     match verdict::judge(evidence(view, &draft, &operation, &trigger)) {
+        Verdict::Pending(Pending::JobManager) => untold(view, draft, &trigger),
         Verdict::Pending(what) => {
             pending(view, &mut draft, &trigger, what);
             draft.rest(view, Revisit::after(look(view, &trigger), "stopping"))
@@ -180,7 +181,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             checkpoints::older(&mut draft);
             rest::observe_again(view, draft)
         }
-        Verdict::Lost => lost(view, draft, &operation, &trigger),
+        Verdict::Lost => lost(view, draft, &trigger),
     }
 }
 
@@ -452,8 +453,11 @@ pub(super) fn refused(now: Timestamp, draft: &mut Draft, trigger: &Trigger, caus
     };
     operation.trigger = None;
     operation.not_after = None;
-    let begun: Timestamp = operation.started_at.parse().unwrap_or(now);
-    let pause = now.duration_since(begun).clamp(RETRY.0, RETRY.1);
+    // As long again as has been tried, from the first request to the last: how long Flink took to refuse does not count.
+    let begun = time(Some(&operation.started_at));
+    let tried = time(trigger.asked_at.as_deref()).zip(begun);
+    let tried = tried.map_or(RETRY.0, |(asked, begun)| asked.duration_since(begun));
+    let pause = tried.clamp(RETRY.0, RETRY.1);
     let next = now + pause;
     operation.not_before = Some(next.to_string());
     let directory = trigger.directory.as_deref().unwrap_or_default();
@@ -491,7 +495,7 @@ fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Opera
     if due || edited || !runs(&draft) {
         return change::decide(view, draft, ids);
     }
-    draft.repeat(view, Reason::SavepointFailed);
+    draft.repeat(Reason::SavepointFailed);
     let revisit = failed_revisit(view, &draft);
     draft.rest(view, revisit)
 }
@@ -525,18 +529,13 @@ pub(super) fn forget_failure(draft: &mut Draft) {
 }
 
 /// The Deployment is gone. With its pods gone as well, nobody can tell any more what came of the stop.
-fn cluster_gone(
-    view: &View<'_>,
-    mut draft: Draft,
-    operation: &Operation,
-    trigger: &Trigger,
-) -> Step {
+fn cluster_gone(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
     if !view.observed.missing(&deploy::proofs()).is_empty() {
         return Step::Ask(deploy::proofs());
     }
     let pods = view.observed.answers.pods.value();
     if pods.is_some_and(|pods| pods.iter().all(|pod| pod.ended)) {
-        return lost(view, draft, operation, trigger);
+        return lost(view, draft, trigger);
     }
     draft.wait(
         Reason::WaitingForPods,
@@ -545,25 +544,48 @@ fn cluster_gone(
     draft.rest(view, Revisit::after(deploy::LOOK, "pods"))
 }
 
-/// The result is lost: only a person who looks into the directory can tell whether the savepoint is there.
-fn lost(view: &View<'_>, mut draft: Draft, operation: &Operation, trigger: &Trigger) -> Step {
-    let short: String = trigger.job.chars().take(6).collect();
-    let message = format!(
-        "job {} was asked at {} to stop with a savepoint in {} (trigger {}), and its JobManager, which alone knew the result, \
-         is gone. Look there for savepoint-{short}-* with a _metadata file of that time or later; without one the newest state \
-         known is in status.lineage.newest. {}",
-        trigger.job,
-        trigger.asked_at.as_deref().unwrap_or(&operation.started_at),
-        trigger.directory.as_deref().unwrap_or_default(),
-        trigger.id.as_deref().unwrap_or_default(),
-        restore::WAYS_OUT,
-    );
+/// The JobManager does not tell the result. One that cannot start may never do.
+fn untold(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
+    let manual = Reason::ManualRestoreRequired;
+    if draft.stands(manual) {
+        draft.repeat(manual);
+        return rest::observe_again(view, draft);
+    }
+    // Between two crashes it may look as if it came up.
+    if draft.job_manager() == JobManager::Error || draft.said("Progressing", manual).is_some() {
+        let why = "does not start (see the condition Degraded); once it does, this goes on by itself. Until then";
+        change::announce(&mut draft, manual, &unknown_result(trigger, why));
+        return rest::observe_again(view, draft);
+    }
+    pending(view, &mut draft, trigger, Pending::JobManager);
+    draft.rest(view, Revisit::after(look(view, trigger), "stopping"))
+}
+
+/// The result is lost with the process that knew it.
+fn lost(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
+    let message = unknown_result(trigger, "has forgotten it or is gone. Now");
     change::manual_restore(&mut draft, &message);
     if draft.job_manager() == JobManager::Missing {
         // Nothing comes back by itself.
         return draft.rest(view, Revisit::on_change("a person"));
     }
     rest::observe_again(view, draft)
+}
+
+/// Says that only a person who looks into the directory can tell whether the savepoint is there.
+fn unknown_result(trigger: &Trigger, why: &str) -> String {
+    let Trigger { job, .. } = trigger;
+    let short: String = job.chars().take(6).collect();
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    format!(
+        "job {job} was asked at {} to stop with a savepoint in {} (trigger {}), and its JobManager, which alone knew the \
+         result, {why} only a person can tell: look there for savepoint-{short}-* with a _metadata file of that time or later; without one the \
+         newest state known is in status.lineage.newest. {}",
+        text(&trigger.asked_at),
+        text(&trigger.directory),
+        text(&trigger.id),
+        restore::WAYS_OUT,
+    )
 }
 
 /// Returns the recorded spec's mark of a job that was stopped with a savepoint.

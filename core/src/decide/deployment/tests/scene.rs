@@ -9,11 +9,11 @@ use crate::name::{
     AttemptId, Ids, JobId, Key, Kind, ResourceVersion, ResultStoreId, TriggerId, Uid,
 };
 use crate::observed::{
-    Answers, Checkpoint, Checkpoints, Child, ChildKind, Deployment, HaMap, Job, Observed, Origin,
-    Pod, Trigger,
+    Answers, Checkpoint, Checkpoints, Child, ChildKind, ContainerTrouble, Deployment, HaMap, Job,
+    Observed, Origin, Pod, Trigger,
 };
 use crate::resource::{Meta, Resource, Status};
-use flink_operator_api::{FlinkDeploymentStatus, ResourceLifecycleState};
+use flink_operator_api::{Condition, FlinkDeploymentStatus, ResourceLifecycleState};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -195,6 +195,24 @@ impl Scene {
         self.observed.job_managers = Fact::known(pods.clone(), self.of_resource(), self.now);
         self.observed.answers.pods = Fact::known(pods, self.of_resource(), self.now);
         self
+    }
+
+    /// The JobManager's pod has crashed before and is not ready: it waits for this reason, or runs for a moment.
+    pub(super) fn crashing(self, waits: Option<&str>) -> Self {
+        let trouble = waits.map(|reason| ContainerTrouble {
+            container: "flink-main-container".into(),
+            reason: reason.into(),
+            message: "back-off 10s restarting failed container".into(),
+            last_termination: None,
+        });
+        let pod = Pod {
+            name: "basic-1".into(),
+            is_job_manager: true,
+            restarts: 2,
+            troubles: trouble.into_iter().collect(),
+            ..Pod::default()
+        };
+        self.with_pods(vec![pod]).silent(Why::NoJobManager)
     }
 
     pub(super) fn with_children(mut self, owner: &str) -> Self {
@@ -390,12 +408,15 @@ pub(super) fn lifecycle(decision: &Decision) -> ResourceLifecycleState {
 
 /// The reason of a condition.
 pub(super) fn reason(decision: &Decision, type_: &str) -> String {
+    condition(decision, type_).reason.clone().unwrap()
+}
+
+pub(super) fn message(decision: &Decision, type_: &str) -> String {
+    condition(decision, type_).message.clone().unwrap()
+}
+
+fn condition<'a>(decision: &'a Decision, type_: &str) -> &'a Condition {
     let conditions = typed(&decision.status).conditions.as_ref().unwrap();
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == type_)
-        .unwrap()
-        .reason
-        .clone()
-        .unwrap()
+    let mut found = conditions.iter();
+    found.find(|condition| condition.type_ == type_).unwrap()
 }

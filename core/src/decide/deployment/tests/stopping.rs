@@ -7,6 +7,7 @@ use crate::fact::Why;
 use crate::observed::Trigger;
 use crate::question::Question;
 use flink_operator_api::{OperationKind, ReconciliationState, ResourceLifecycleState};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const SAVEPOINT: &str = "s3://b/savepoint-000000-1";
@@ -214,6 +215,38 @@ fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id(
 }
 
 #[test]
+fn the_pause_after_a_failed_stop_grows_with_the_attempts_and_not_with_how_long_one_took() {
+    let refused = |scene: Scene| {
+        let failed = Trigger::Failed {
+            cause: "why".into(),
+            savepoint: None,
+        };
+        let scene = scene.with_job("RUNNING").with_trigger(failed);
+        let operation = typed(&scene.act(3).status).operation.clone().unwrap();
+        let next: Timestamp = operation.not_before.unwrap().parse().unwrap();
+        (next.duration_since(scene.now).as_secs(), scene.settled())
+    };
+    // Flink took ten minutes to refuse.
+    let (first, mut scene) = refused(stopping().after(600));
+    assert_eq!(first, 15);
+    let mut pauses = Vec::new();
+    for number in 3..9 {
+        let pause = pauses.last().map_or(first, |(pause, _)| *pause);
+        scene = scene.after(pause).with_job("RUNNING").with_checkpoint(8);
+        let again = scene.act(number);
+        let trigger = trigger_of(&again);
+        let (next, stored) = refused(scene.crash_after_intent(&again).after(2));
+        scene = stored;
+        pauses.push((next, trigger));
+    }
+    let ids: std::collections::BTreeSet<_> = pauses.iter().map(|(_, id)| id).collect();
+    assert_eq!(ids.len(), pauses.len(), "each under its own id");
+    let pauses: Vec<i64> = pauses.iter().map(|(pause, _)| *pause).collect();
+    assert!(pauses.is_sorted(), "{pauses:?}");
+    assert_eq!(pauses.last(), Some(&600));
+}
+
+#[test]
 fn a_failed_stop_is_told_while_flink_starts_the_job_again() {
     let failed = |state| {
         stopping()
@@ -359,6 +392,59 @@ fn a_silent_job_manager_is_waited_for() {
     assert_eq!(decision.effects, []);
     assert_eq!(reason(&decision, "Progressing"), "JobManagerSilent");
     assert!(typed(&decision.status).operation.is_some());
+}
+
+#[test]
+fn a_job_manager_that_cannot_start_may_never_tell_what_came_of_a_stop() {
+    let told = |decision: &Decision| {
+        let message = message(decision, "Progressing");
+        assert!(
+            message.contains("s3://b") && message.contains("Manual restore required."),
+            "{message}"
+        );
+        assert_eq!(decision.effects, []);
+        assert_eq!(reason(decision, "Progressing"), "ManualRestoreRequired");
+        assert!(typed(&decision.status).operation.is_some());
+        let said = |notice: &&crate::decision::Notice| notice.reason == "ManualRestoreRequired";
+        decision.notices.iter().filter(said).count()
+    };
+    let scene = stopping_with_ha()
+        .after(20)
+        .crashing(Some("CrashLoopBackOff"));
+    let first = scene.act(3);
+    assert_eq!(told(&first), 1);
+    // Why it cannot start is said beside it.
+    assert_eq!(reason(&first, "Degraded"), "DeploymentFailed");
+    assert!(error(&first).contains("CrashLoop"), "{}", error(&first));
+    let mut stored = scene.settled();
+    for waits in [None, Some("CrashLoopBackOff"), None] {
+        stored = stored.after(60).crashing(waits);
+        let decision = stored.act(4);
+        assert_eq!((told(&decision), decision.notices.len()), (0, 0), "once");
+        stored = stored.settled();
+    }
+    // For a moment it is there, and does not answer.
+    let looks = stored.clone().after(1).with_ready_pod();
+    assert_eq!(told(&looks.silent(Why::Refused).act(4)), 0);
+
+    let up = stored.after(60).with_ready_pod();
+    let up = up.with_job_since("RUNNING", 9000).with_restored(Some(7));
+    let decision = up.with_trigger(Trigger::NotFound).act(5);
+    assert_eq!(labels(&decision), ["stop-with-savepoint"], "it goes on");
+}
+
+#[test]
+fn an_unknown_result_stays_unknown_while_the_job_manager_is_silent() {
+    let lost = stopping()
+        .after(20)
+        .with_job_since("RUNNING", 9000)
+        .with_restored(Some(7))
+        .with_trigger(Trigger::NotFound)
+        .settled();
+    let silent = lost.after(20).silent(Why::TimedOut).act(4);
+    assert_eq!((silent.effects.len(), silent.notices.len()), (0, 0));
+    assert_eq!(reason(&silent, "Degraded"), "ManualRestoreRequired");
+    assert_eq!(reason(&silent, "Progressing"), "ManualRestoreRequired");
 }
 
 #[test]
