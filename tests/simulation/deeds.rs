@@ -135,14 +135,16 @@ pub enum When {
     Write(u64),
     /// While the savepoint of the first stop is being written.
     Saving,
-    /// Right after that stop has ended the job.
+    /// In the first moments after that stop has ended the job, when what Flink writes of an end is half done.
+    Ending,
+    /// Right after that.
     Saved,
 }
 
 impl When {
     /// Lists the moments of a play with this many writes.
     pub fn all(writes: u64) -> impl Iterator<Item = Self> {
-        let of_stop = [Self::Saving, Self::Saved];
+        let of_stop = [Self::Saving, Self::Ending, Self::Saved];
         (1..=writes).map(Self::Write).chain(of_stop)
     }
 
@@ -150,7 +152,7 @@ impl When {
     pub fn is_at(self, number: u64, call: &str) -> bool {
         match self {
             Self::Write(at) => number == at,
-            Self::Saving | Self::Saved => call.contains("/stop at "),
+            Self::Saving | Self::Ending | Self::Saved => call.contains("/stop at "),
         }
     }
 
@@ -159,7 +161,8 @@ impl When {
         match self {
             Self::Write(_) => Duration::ZERO,
             Self::Saving => SAVING / 2,
-            // Not at once: a JobManager that dies in the first moments after an end may never come up again.
+            // A JobManager that dies now may never come up again.
+            Self::Ending => SAVING + Duration::from_millis(50),
             Self::Saved => SAVING + Duration::from_millis(110),
         }
     }
@@ -170,6 +173,7 @@ impl fmt::Display for When {
         match self {
             Self::Write(at) => write!(out, "{at}"),
             Self::Saving => out.write_str("saving"),
+            Self::Ending => out.write_str("ending"),
             Self::Saved => out.write_str("saved"),
         }
     }
@@ -181,6 +185,7 @@ impl FromStr for When {
     fn from_str(text: &str) -> Result<Self, ()> {
         match text {
             "saving" => Ok(Self::Saving),
+            "ending" => Ok(Self::Ending),
             "saved" => Ok(Self::Saved),
             _ => text.parse().map(Self::Write).map_err(drop),
         }

@@ -203,7 +203,7 @@ fn every_plan_has_a_name_that_leads_back_to_it() {
         (Kinds::Few, 2 * FEW.len()),
         (Kinds::LateByMinutes, 2 * BY_PROXY.len()),
         (Kinds::LateInBetween, 2 * IN_BETWEEN.len()),
-        (Kinds::Flink { until: 1 }, 3 * Deed::ALL.len() + 2),
+        (Kinds::Flink { until: 1 }, 4 * Deed::ALL.len() + 2),
     ] {
         let plans = moments.plans(kinds);
         assert_eq!(plans.len(), count, "{kinds:?}");

@@ -148,20 +148,20 @@ fn of_both(deed: Deed) -> Vec<Goal> {
 /// Flink, or somebody else, does something in the middle of an upgrade.
 pub fn flink_in_upgrade() -> Sweep {
     let sweep = stopped("flink_in_upgrade", keeping, scale, Goal::Running);
-    sweep.under_flink(GONE_BY, alone, 12)
+    sweep.under_flink(GONE_BY, alone, 14)
 }
 
 pub fn flink_in_upgrade_with_ha() -> Sweep {
     let name = "flink_in_upgrade_with_ha";
     let before = Before::Checkpointed;
     Sweep::new(name, keeping_with_ha, before, scale, Goal::Running)
-        .under_flink(GONE_BY, with_data, 12)
+        .under_flink(GONE_BY, with_data, 14)
 }
 
 /// The same when a job is suspended that began from a savepoint: Flink itself would start it from there again.
 pub fn flink_in_suspend() -> Sweep {
     let (name, before) = ("flink_in_suspend", Before::Resumed);
-    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone, 14)
+    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone, 16)
 }
 
 fn failing(when: &str) -> Value {
