@@ -49,7 +49,7 @@ pub struct Answers {
     /// See [`Question::TaskManagers`].
     pub task_managers: Fact<u32>,
     /// See [`Question::RootCause`].
-    pub root_cause: Fact<Option<String>>,
+    pub root_cause: Fact<Option<JobFailure>>,
     /// See [`Question::Trigger`].
     pub trigger: Fact<Trigger>,
     /// See [`Question::PodEvents`].
@@ -266,6 +266,15 @@ impl Trigger {
             Self::InProgress | Self::Failed { .. } | Self::NotFound => None,
         }
     }
+}
+
+/// The last failure of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobFailure {
+    /// Flink's words, cut to a readable length.
+    pub cause: String,
+    /// When it happened, by the JobManager's clock.
+    pub at: Option<Timestamp>,
 }
 
 /// What the running Flink says of itself.

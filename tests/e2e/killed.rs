@@ -24,7 +24,7 @@ const FINALIZER: Point = Point {
         method == Method::PATCH && is_resource(path) && !body["metadata"]["finalizers"].is_null()
     },
 };
-const INTENT: Point = Point {
+pub(crate) const INTENT: Point = Point {
     what: "the intent to deploy is stored",
     matches: |method, path, body| {
         method == Method::PUT && is_status(path) && body["status"]["operation"]["kind"] == "Deploy"
@@ -47,7 +47,7 @@ const ENDING: Point = Point {
         method == Method::PUT && is_status(path) && body["status"]["operation"]["kind"] == "End"
     },
 };
-const ENDED: Point = Point {
+pub(crate) const ENDED: Point = Point {
     what: "the Deployment is being deleted",
     matches: |method, path, _| method == Method::DELETE && path.contains("/deployments/"),
 };

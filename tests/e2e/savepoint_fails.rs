@@ -12,7 +12,7 @@ use crate::flink::{ask, one_at_a_time, pods, runs};
 use crate::journal::Repeats;
 use crate::leftovers;
 use crate::operator::Operator;
-use crate::resource::{condition, holds, is_stable, job_id};
+use crate::resource::{SOON, condition, holds, is_stable, job_id};
 use crate::scene::Scene;
 use crate::stage::play;
 use crate::trouble::{named, warned};
@@ -36,11 +36,12 @@ fn a_savepoint_that_fails_leaves_the_job_running() {
 
         unwritable(scene, &counting, &first).await;
         let second = failing_task(scene, &counting, &first).await;
+        let third = failing_main(&counting, &second).await;
 
         counting.resource.delete().await;
         counting.resource.gone().await;
         leftovers::none(scene).await;
-        assert_eq!(counting.journal().jobs(), [first, second]);
+        assert_eq!(counting.journal().jobs(), [first, second, third]);
         assert!(one_at_a_time(&runs(scene)), "{:#?}", runs(scene));
         operator.stop().await;
     });
@@ -73,7 +74,8 @@ async fn failing_task(scene: &Scene, counting: &Counting<'_>, first: &str) -> St
     counting.trouble();
     let change = json!({ "job": { "parallelism": 1 } });
     counting.resource.edit(change).await;
-    let status = refused(scene, counting, first).await;
+    let cause = "the job was told to fail while it takes a savepoint";
+    let status = refused(scene, counting, cause).await;
     assert_eq!(job_id(&status), first);
     counting.all_tasks_run(first).await;
     counting.counts(first).await;
@@ -85,6 +87,24 @@ async fn failing_task(scene: &Scene, counting: &Counting<'_>, first: &str) -> St
     let second = counting.went_on(&status, first, Repeats::WithinAJob).await;
     assert_eq!(counting.snapshots().await.len(), 1);
     second
+}
+
+/// The new program throws before there is a job: Flink lists a failed one, and the next edit starts from the same savepoint.
+async fn failing_main(counting: &Counting<'_>, second: &str) -> String {
+    let program = |more: &[&str]| json!({ "job": { "args": arguments(more) } });
+    counting
+        .resource
+        .edit(program(&["--mode", "fail-in-main"]))
+        .await;
+    let failed = |resource: &Value| {
+        let status = &resource["status"];
+        status["jobStatus"]["state"] == "FAILED" && job_id(status) != second
+    };
+    let what = "has failed in main";
+    counting.resource.until(SOON, what, failed).await;
+    counting.resource.edit(program(&[])).await;
+    let status = counting.resource.stable().await;
+    counting.went_on(&status, second, Repeats::WithinAJob).await
 }
 
 /// Waits until it is said, in every way there is, that the savepoint failed; returns the status.

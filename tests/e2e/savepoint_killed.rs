@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::counting::{Counting, arguments};
 use crate::flink::{one_at_a_time, runs};
 use crate::journal::Repeats;
-use crate::killed::{Point, Victim, is_status};
+use crate::killed::{ENDED, INTENT as BEGUN, Point, Victim, is_status};
 use crate::leftovers;
 use crate::requests::{sent, succeeded};
 use crate::resource::SOON;
@@ -40,16 +40,6 @@ const STOPPED: Point = Point {
 const RECORDED: Point = Point {
     what: "the snapshot is there",
     matches: |method, path, _| method == Method::POST && path.ends_with("/flinkstatesnapshots"),
-};
-const ENDED: Point = Point {
-    what: "the Deployment is being deleted",
-    matches: |method, path, _| method == Method::DELETE && path.contains("/deployments/"),
-};
-const BEGUN: Point = Point {
-    what: "the intent to start from the savepoint is stored",
-    matches: |method, path, body| {
-        method == Method::PUT && is_status(path) && body["status"]["operation"]["kind"] == "Deploy"
-    },
 };
 
 /// When the operator is killed, besides at points of its own requests.

@@ -118,11 +118,7 @@ fn an_edit_that_breaks_a_running_resource_leaves_its_job_alone_until_it_is_corre
         scene.run(application()).await;
         let deployment = scene.deployment();
         scene.edit(|spec| spec["taskManager"]["resource"]["memory"] = json!("-1"));
-        scene
-            .until("complaining", |scene| {
-                scene.has_reason("Degraded", "InvalidSpec")
-            })
-            .await;
+        scene.until_reason("Degraded", "InvalidSpec").await;
         scene
             .stays(300.0, "running", |scene| scene.deployment() == deployment)
             .await;

@@ -131,11 +131,7 @@ fn a_lost_cluster_can_be_deleted() {
             .api
             .delete("Deployment", NAMESPACE, NAME)
             .unwrap();
-        scene
-            .until("missing", |scene| {
-                scene.has_reason("Degraded", "JobManagerMissing")
-            })
-            .await;
+        scene.until_reason("Degraded", "JobManagerMissing").await;
         scene.delete();
         scene
             .until("gone", |scene| scene.resource().is_null())

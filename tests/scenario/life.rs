@@ -162,11 +162,7 @@ fn a_resource_created_as_suspended_waits_for_its_state_to_change() {
         let mut resource = application();
         resource["spec"]["job"]["state"] = json!("suspended");
         scene.create(resource);
-        scene
-            .until("waiting", |scene| {
-                scene.has_reason("Progressing", "Suspended")
-            })
-            .await;
+        scene.until_reason("Progressing", "Suspended").await;
         scene
             .stays(120.0, "undeployed", |scene| scene.deployment().is_empty())
             .await;

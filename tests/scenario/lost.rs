@@ -39,11 +39,7 @@ fn a_lost_deployment_is_created_as_it_was_and_not_as_a_waiting_edit_wants_it() {
         scene.run(application()).await;
         // The edit is invalid: what was deployed last goes on.
         scene.edit(|spec| spec["jobManager"]["resource"]["memory"] = json!("-1g"));
-        scene
-            .until("complaining", |scene| {
-                scene.has_reason("Degraded", "InvalidSpec")
-            })
-            .await;
+        scene.until_reason("Degraded", "InvalidSpec").await;
         lose(&scene);
         scene
             .until("running again", |scene| {
@@ -60,11 +56,7 @@ fn stays_lost(resource: Value) {
     scene(async |scene| {
         scene.run(resource).await;
         lose(&scene);
-        scene
-            .until("missing", |scene| {
-                scene.has_reason("Degraded", "JobManagerMissing")
-            })
-            .await;
+        scene.until_reason("Degraded", "JobManagerMissing").await;
         let message = scene.condition("Degraded")["message"].clone();
         assert!(
             message
@@ -88,11 +80,7 @@ fn with_high_availability_a_lost_deployment_waits_and_its_data_is_kept() {
         let maps = scene.ha_maps();
         assert!(!maps.is_empty());
         lose(&scene);
-        scene
-            .until("missing", |scene| {
-                scene.has_reason("Degraded", "JobManagerMissing")
-            })
-            .await;
+        scene.until_reason("Degraded", "JobManagerMissing").await;
         scene
             .stays(600.0, "left alone", |scene| scene.deployment().is_empty())
             .await;

@@ -174,11 +174,7 @@ fn a_job_manager_whose_rest_api_is_silent_says_what_it_waits_for() {
             NAME,
             Some(flink_operator_world::cluster::RestTrouble::Hang),
         );
-        scene
-            .until("silent", |scene| {
-                scene.has_reason("Progressing", "JobManagerSilent")
-            })
-            .await;
+        scene.until_reason("Progressing", "JobManagerSilent").await;
         let deployment = scene.deployment();
         scene
             .stays(600.0, "left alone", |scene| {
@@ -206,11 +202,7 @@ fn task_managers_that_no_node_takes_are_named_while_the_job_waits_for_them() {
             .world
             .cluster
             .set_trouble(NAMESPACE, NAME, unschedulable);
-        scene
-            .until("named", |scene| {
-                scene.has_reason("Degraded", "Unschedulable")
-            })
-            .await;
+        scene.until_reason("Degraded", "Unschedulable").await;
         let message = scene.condition("Progressing")["message"].to_string();
         assert!(
             message.contains("basic-taskmanager-1-1") && message.contains("Insufficient cpu"),

@@ -163,6 +163,13 @@ impl Scene {
             .await;
     }
 
+    /// Waits until a condition has this reason.
+    pub(crate) async fn until_reason(&self, type_: &str, reason: &str) {
+        let what = format!("{type_}: {reason}");
+        self.until(&what, |scene| scene.has_reason(type_, reason))
+            .await;
+    }
+
     /// Creates a resource and waits until its job runs.
     pub(crate) async fn run(&self, resource: Value) {
         self.create(resource);

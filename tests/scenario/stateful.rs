@@ -30,6 +30,12 @@ fn set_state(scene: &Scene, state: &str) {
     scene.edit(|spec| spec["job"]["state"] = json!(state));
 }
 
+/// Creates a resource, and waits until its job runs and has checkpoints.
+pub(crate) async fn checkpointed(scene: &Scene, resource: Value) {
+    scene.run(resource).await;
+    pass(25.0).await;
+}
+
 /// What the last run was restored from.
 pub(crate) fn restored(scene: &Scene) -> Option<String> {
     let runs = scene.world.cluster.runs();
@@ -49,14 +55,11 @@ fn snapshots(scene: &Scene) -> Vec<Value> {
 
 /// An edit whose upgrade is complete, with the savepoint where everybody looks for it.
 async fn upgraded(scene: &Scene, resource: Value) {
-    scene.run(resource).await;
-    pass(25.0).await;
+    checkpointed(scene, resource).await;
     let old = scene.status()["jobStatus"]["jobId"].clone();
     scale(scene, 4);
     scene
-        .until("stopping", |scene| {
-            scene.has_reason("Progressing", "StoppingWithSavepoint")
-        })
+        .until_reason("Progressing", "StoppingWithSavepoint")
         .await;
     assert_eq!(scene.status()["lifecycleState"], "UPGRADING");
     scene.until_state("STABLE").await;
@@ -151,8 +154,7 @@ fn ten_edits_in_a_row_lose_nothing() {
 #[test]
 fn a_suspended_job_is_resumed_from_its_savepoint() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         set_state(&scene, "suspended");
         scene.until_state("SUSPENDED").await;
         assert_eq!((scene.pods(), scene.deployment()), (0, String::new()));
@@ -169,8 +171,7 @@ fn a_suspended_job_is_resumed_from_its_savepoint() {
 #[test]
 fn what_was_edited_while_suspended_is_started_from_the_savepoint() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         set_state(&scene, "suspended");
         scene.until_state("SUSPENDED").await;
         scale(&scene, 4);
@@ -185,8 +186,7 @@ fn what_was_edited_while_suspended_is_started_from_the_savepoint() {
 #[test]
 fn a_first_start_restores_the_initial_savepoint() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         set_state(&scene, "suspended");
         scene.until_state("SUSPENDED").await;
         let savepoint = path(&scene);
@@ -233,8 +233,7 @@ fn a_savepoint_that_is_not_there_fails_the_job_and_a_correction_starts_it() {
 #[test]
 fn a_redeploy_nonce_goes_back_to_any_savepoint() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         scale(&scene, 3);
         scene.until_state("STABLE").await;
         let first = path(&scene);
@@ -256,21 +255,36 @@ fn a_redeploy_nonce_goes_back_to_any_savepoint() {
     });
 }
 
+/// Flink lists a failed job then, of which it has no statistics.
+#[test]
+fn a_program_that_throws_in_main_after_a_stop_is_corrected_without_losing_state() {
+    for seconds in [0.0, 600.0] {
+        scene(async |scene| {
+            checkpointed(&scene, stateful()).await;
+            scene.edit(|spec| spec["job"]["args"] = json!(["--fail-in-main"]));
+            let failed = |scene: &Scene| scene.status()["jobStatus"]["state"] == "FAILED";
+            scene.until("failed", failed).await;
+            let savepoint = path(&scene);
+            pass(seconds).await;
+            assert!(scene.has_reason("Degraded", "JobFailed"));
+            scene.edit(|spec| spec["job"]["args"] = json!([]));
+            scene.until_state("STABLE").await;
+            assert_eq!(restored(&scene), Some(savepoint));
+            scene
+        });
+    }
+}
+
 #[test]
 fn a_broken_start_after_a_stop_is_corrected_without_losing_state() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         scene
             .world
             .cluster
             .set_trouble(NAMESPACE, NAME, Some(Trouble::ImagePull));
         scene.edit(|spec| spec["image"] = json!("flink:no-such-tag"));
-        scene
-            .until("broken", |scene| {
-                scene.has_reason("Degraded", "DeploymentFailed")
-            })
-            .await;
+        scene.until_reason("Degraded", "DeploymentFailed").await;
         let savepoint = path(&scene);
         scene.world.cluster.set_trouble(NAMESPACE, NAME, None);
         scene.edit(|spec| spec["image"] = json!("flink:1.20"));
@@ -283,8 +297,7 @@ fn a_broken_start_after_a_stop_is_corrected_without_losing_state() {
 #[test]
 fn a_failed_job_is_started_again_by_an_edit_from_its_newest_checkpoint() {
     scene(async |scene| {
-        scene.run(stateful()).await;
-        pass(25.0).await;
+        checkpointed(&scene, stateful()).await;
         scene.world.cluster.fail_jobs(NAMESPACE, NAME, "by hand");
         scene
             .until("failed", |scene| {
@@ -308,9 +321,7 @@ fn a_finished_job_whose_checkpoints_are_gone_is_not_started_from_less() {
         pass(60.0).await;
         scene.edit(|spec| spec["restartNonce"] = json!(1));
         scene
-            .until("waiting for a person", |scene| {
-                scene.has_reason("Degraded", "ManualRestoreRequired")
-            })
+            .until_reason("Degraded", "ManualRestoreRequired")
             .await;
         scene
             .stays(300.0, "one run", |scene| {

@@ -15,9 +15,7 @@ fn in_the_way(object: Value) {
         scene.create(object);
         let stranger = uid(scene.get(&kind, &name));
         scene.create(application());
-        scene
-            .until("named", |scene| scene.has_reason("Degraded", "NameTaken"))
-            .await;
+        scene.until_reason("Degraded", "NameTaken").await;
         let message = scene.condition("Degraded")["message"].clone();
         assert!(
             message
@@ -85,9 +83,7 @@ fn a_resource_can_be_deleted_beside_a_stranger() {
         scene.create(map);
         let stranger = uid(scene.get("ConfigMap", "flink-config-basic"));
         scene.create(application());
-        scene
-            .until("named", |scene| scene.has_reason("Degraded", "NameTaken"))
-            .await;
+        scene.until_reason("Degraded", "NameTaken").await;
         scene.delete();
         scene
             .until("gone", |scene| scene.resource().is_null())

@@ -8,11 +8,7 @@ use crate::scene::{condition, scene};
 fn is_announced(resource: Value, word: &str) {
     scene(async |scene| {
         scene.create(resource);
-        scene
-            .until("announced", |scene| {
-                scene.has_reason("Progressing", "NotSupported")
-            })
-            .await;
+        scene.until_reason("Progressing", "NotSupported").await;
         let message = scene.condition("Progressing")["message"].clone();
         assert!(message.as_str().unwrap().contains(word), "{message}");
         let told = scene.events("NotSupported");

@@ -6,7 +6,7 @@ use flink_rest::{
 use jiff::Timestamp;
 use operator_core::fact::Why;
 use operator_core::name::JobId;
-use operator_core::observed::{Checkpoint, Checkpoints, FlinkInfo, Job, Trigger};
+use operator_core::observed::{Checkpoint, Checkpoints, FlinkInfo, Job, JobFailure, Trigger};
 
 /// The longest cause of a failure that is passed on, in characters.
 const LONGEST_CAUSE: usize = 1500;
@@ -69,10 +69,7 @@ fn checkpoint(one: &flink_rest::Checkpoint) -> Option<Checkpoint> {
         id: i64::try_from(one.id).ok()?,
         path: one.restore_path()?.to_owned(),
         savepoint: one.is_savepoint,
-        at: one
-            .trigger_timestamp
-            .map(millis)
-            .and_then(|at| Timestamp::from_millisecond(at).ok()),
+        at: one.trigger_timestamp.and_then(moment),
     })
 }
 
@@ -85,23 +82,24 @@ pub fn flink_info(config: &ClusterConfig) -> FlinkInfo {
 }
 
 /// Finds the cause of a failure: the newest entry, cut to a readable length.
-pub fn root_cause(exceptions: &JobExceptions) -> Option<String> {
-    let newest = exceptions
-        .history
-        .entries
-        .first()
-        .map(|entry| entry.stacktrace.clone());
-    let trace = newest
-        .or_else(|| exceptions.root_exception.clone())
-        .filter(|trace| !trace.is_empty())?;
-    let innermost = flink_rest::innermost_cause(&trace).to_owned();
+pub fn root_cause(exceptions: &JobExceptions) -> Option<JobFailure> {
+    let newest = exceptions.history.entries.first();
+    let newest = newest.map(|entry| (entry.stacktrace.as_str(), entry.timestamp));
+    let root = exceptions.root_exception.as_deref();
+    let (trace, at) = newest
+        .or_else(|| Some((root?, exceptions.timestamp)))
+        .filter(|(trace, _)| !trace.is_empty())?;
+    let innermost = flink_rest::innermost_cause(trace).to_owned();
     let first = trace.lines().next().unwrap_or_default();
     let text = if first.contains(&innermost) {
         first.to_owned()
     } else {
         format!("{first}; caused by: {innermost}")
     };
-    Some(text.chars().take(LONGEST_CAUSE).collect())
+    Some(JobFailure {
+        cause: text.chars().take(LONGEST_CAUSE).collect(),
+        at: at.and_then(moment),
+    })
 }
 
 /// Converts a failed call.
@@ -123,6 +121,10 @@ pub fn why(error: &flink_rest::Error) -> Why {
 
 fn millis(at: UnixMillis) -> i64 {
     at.0
+}
+
+fn moment(at: UnixMillis) -> Option<Timestamp> {
+    Timestamp::from_millisecond(at.0).ok()
 }
 
 /// Converts the state of a savepoint or stop; an id that is not known is an answer, too.

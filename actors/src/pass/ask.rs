@@ -69,7 +69,7 @@ enum Answer {
     Checkpoints(operator_core::observed::Checkpoints),
     Flink(operator_core::observed::FlinkInfo),
     TaskManagers(u32),
-    RootCause(Option<String>),
+    RootCause(Option<operator_core::observed::JobFailure>),
     Trigger(operator_core::observed::Trigger),
 }
 

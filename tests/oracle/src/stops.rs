@@ -195,6 +195,17 @@ impl Stopped<'_> {
         uid_of(resource) == self.owner && !is_deleting(resource) && !is_stateless(&resource["spec"])
     }
 
+    /// Tells whether a status names the stop, so that a person finds the savepoint.
+    fn is_named(&self, timeline: &Timeline<'_>, resource: &Value) -> bool {
+        let status = resource["status"].to_string();
+        let run = self.run;
+        stops(timeline).any(|(call, trigger)| {
+            (&call.namespace, &call.cluster, job_of(call))
+                == (&run.namespace, &run.cluster, run.job.as_str())
+                && status.contains(trigger)
+        })
+    }
+
     fn is_stored(&self, resource: &Value) -> bool {
         stores(resource, &self.snapshot.path)
     }
@@ -292,7 +303,7 @@ fn loss_is_said(timeline: &Timeline<'_>) -> Vec<Finding> {
                 && !stopped.can_tell(timeline, end)
                 && !stopped.is_stored(resource)
                 && !resource["status"].to_string().contains(MANUAL)
-                && !says_older(resource)
+                && !(says_older(resource) && stopped.is_named(timeline, resource))
         })
     });
     lost.map(|stopped| {

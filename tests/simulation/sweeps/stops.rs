@@ -99,14 +99,7 @@ fn alone(deed: Deed) -> Vec<Goal> {
             Goal::Waiting("ManualRestoreRequired".into()),
             Goal::Waiting("RestoredFromOlderState".into()),
         ],
-        Deed::JobFinishes
-        | Deed::TaskManagersKilled
-        | Deed::TaskFails
-        | Deed::ResultsEvicted
-        | Deed::SavepointsUnwritable
-        | Deed::RestSilent
-        | Deed::StoppedByOthers
-        | Deed::DeploymentDeleted => of_both(deed),
+        other => of_both(other),
     }
 }
 
@@ -115,14 +108,7 @@ fn with_data(deed: Deed) -> Vec<Goal> {
     match deed {
         // The result of a stop is lost with the process all the same.
         Deed::JobManagerKilled => vec![Goal::Waiting("ManualRestoreRequired".into())],
-        Deed::JobFinishes
-        | Deed::TaskManagersKilled
-        | Deed::TaskFails
-        | Deed::ResultsEvicted
-        | Deed::SavepointsUnwritable
-        | Deed::RestSilent
-        | Deed::StoppedByOthers
-        | Deed::DeploymentDeleted => of_both(deed),
+        other => of_both(other),
     }
 }
 

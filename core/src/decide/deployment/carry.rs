@@ -10,9 +10,9 @@ use super::upgrade::{CheckpointAge, HaData, Job, Known, Row, Situation, choose};
 use super::view::View;
 use super::{cluster, end, recover, rest, stop};
 use crate::build;
-use crate::decision::Step;
+use crate::decision::{Revisit, Step};
 use crate::diff::SpecDiff;
-use crate::fact::Fact;
+use crate::fact::{Fact, Why};
 use crate::name::Ids;
 use crate::observed::HaMap;
 use crate::status::conditions::Reason;
@@ -66,10 +66,10 @@ pub(super) fn decide(
             change::tell_change(view, &mut draft, change);
             end::begin_stopped(view, draft, ids)
         }
-        Row::AsksForHaData if is_running(&draft) => not_available(view, draft, ids, recorded),
+        Row::AsksForHaData if is_running(&draft) => not_available(view, draft, ids, recorded, spec),
         Row::AsksForHaData => asks_for_ha_data(view, draft),
         Row::LastState | Row::CancelRunning | Row::Cancel | Row::VersionCancel | Row::HaData => {
-            not_available(view, draft, ids, recorded)
+            not_available(view, draft, ids, recorded, spec)
         }
         Row::EndedWithoutPath => {
             let message = format!(
@@ -230,18 +230,23 @@ fn is_running(draft: &Draft) -> bool {
 fn ended(view: &View<'_>, mut draft: Draft, ids: &Ids, change: &SpecDiff) -> Step {
     let answers = draft.job_manager() == JobManager::Ready;
     let told = checkpoints::of_now(view, &draft).is_some();
-    if answers && !told && !checkpoints::is_another_run(view, &draft) {
+    let never_told = checkpoints::is_another_run(view, &draft) || knows_nothing(view, &draft);
+    if answers && !told && !never_told {
         draft.wait(
             Reason::WaitingForJob,
             "the job has ended; waiting for Flink's statistics, which lag a few seconds, to tell what it left",
         );
-        return rest::observe_again(view, draft);
+        let pause = view
+            .options
+            .statistics_lag
+            .min(view.options.progress_interval);
+        return draft.rest(view, Revisit::after(pause, "what the job left"));
     }
     // Without its JobManager only what was noted at its end counts. The Java operator notes that and nothing else.
     if !told && !checkpoints::is_left_noted(&draft) {
         let message = format!(
-            "the job has ended, and its JobManager is gone before it told what the job left; see status.lineage.newest for \
-             the newest state known. {}",
+            "the job has ended, and its JobManager is gone, or was started again, before it told what the job left; see \
+             status.lineage.newest for the newest state known. {}",
             restore::WAYS_OUT
         );
         change::manual_restore(&mut draft, &message);
@@ -252,6 +257,22 @@ fn ended(view: &View<'_>, mut draft: Draft, ids: &Ids, change: &SpecDiff) -> Ste
     }
     change::tell_change(view, &mut draft, change);
     end::begin_stopped(view, draft, ids)
+}
+
+/// Returns whether Flink has no statistics of the job and never will: it lists an ended job that never came to run, or
+/// has forgotten the job with the process that ran it.
+fn knows_nothing(view: &View<'_>, draft: &Draft) -> bool {
+    let Fact::Unknown(Why::Status { code: 404, .. }) = view.observed.answers.checkpoints else {
+        return false;
+    };
+    let Fact::Known(jobs) = &view.observed.answers.jobs else {
+        return false;
+    };
+    let listed = jobs
+        .value
+        .iter()
+        .any(|job| Some(job.id.as_str()) == draft.job_id());
+    listed || !rest::main_may_run(view)
 }
 
 /// Looks at metadata of high availability.
@@ -267,12 +288,15 @@ fn asks_for_ha_data(view: &View<'_>, mut draft: Draft) -> Step {
 }
 
 /// The row needs a last-state upgrade, which this version does not carry out.
-fn not_available(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded) -> Step {
-    let wants_savepoint = view.spec.is_ok_and(|spec| {
-        let job = spec.job.as_ref();
-        job.is_some_and(|job| job.upgrade_mode == UpgradeMode::Savepoint)
-    });
-    if wants_savepoint {
+fn not_available(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    recorded: &Recorded,
+    spec: &FlinkDeploymentSpec,
+) -> Step {
+    let job = spec.job.as_ref();
+    if job.is_some_and(|job| job.upgrade_mode == UpgradeMode::Savepoint) {
         return waits(view, draft, ids, recorded);
     }
     let message = "the edit asks for an upgrade from the job's last state, which this version cannot do yet; the job is \
@@ -290,8 +314,8 @@ fn waits(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Recorded) -> S
         .to_owned();
     let message = format!(
         "the edit waits for the job to run with all its tasks, so that it can be stopped with a savepoint; it is {state}. If it \
-             cannot run any more, set spec.job.upgradeMode to stateless to start empty, or set spec.job.initialSavepointPath \
-             and change spec.job.savepointRedeployNonce to start from a savepoint or retained checkpoint"
+         cannot run any more: {}",
+        restore::WAYS
     );
     draft.wait(Reason::WaitingForJob, message);
     recover::decide(view, draft, ids, recorded)

@@ -4,7 +4,7 @@ use super::deploy::{self, Purpose};
 use super::draft::Draft;
 use super::restore::{self, Source};
 use super::view::View;
-use super::{carry, end, java, recover, rest, stop, valid};
+use super::{carry, end, java, recover, refusal, rest, valid};
 use crate::build;
 use crate::decision::{Notice, Revisit, Step};
 use crate::diff::{self, ChangeKind};
@@ -139,7 +139,7 @@ fn edited(
     let change = diff::diff(&recorded.spec, spec, recorded.spec.mode.unwrap_or_default());
     match change.kind {
         ChangeKind::Ignore => {
-            stop::forget_failure(&mut draft);
+            refusal::forget_failure(&mut draft);
             if draft.doc.typed.observed_generation != Some(view.meta.generation) {
                 draft.status().observed_generation = Some(view.meta.generation);
             }
@@ -229,12 +229,17 @@ pub(super) fn is_stateless(spec: &FlinkDeploymentSpec) -> bool {
 
 /// Returns whether the current spec does without the state of the running job.
 pub(super) fn gives_up(view: &View<'_>, draft: &Draft) -> bool {
-    match current(view, draft) {
-        Current::Run(spec) | Current::Suspend(spec) => {
-            let recorded = draft.recorded.as_ref();
-            is_stateless(&spec) || recorded.is_some_and(|old| restore::redeploys(old, &spec))
+    redeploys(view, draft)
+        || matches!(current(view, draft), Current::Run(spec) | Current::Suspend(spec) if is_stateless(&spec))
+}
+
+/// Returns whether the current spec asks to start anew from `initialSavepointPath`.
+pub(super) fn redeploys(view: &View<'_>, draft: &Draft) -> bool {
+    match (current(view, draft), &draft.recorded) {
+        (Current::Run(spec) | Current::Suspend(spec), Some(recorded)) => {
+            restore::redeploys(recorded, &spec)
         }
-        Current::Invalid(..) | Current::Waits(..) => false,
+        (Current::Invalid(..) | Current::Waits(..), _) | (_, None) => false,
     }
 }
 

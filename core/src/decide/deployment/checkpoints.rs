@@ -95,6 +95,8 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
     match restored_id {
         // Nothing was restored: sure only once the statistics are no copy of the moments before.
         None if !current => false,
+        // It ended before it began: nothing was restored, and nothing was made.
+        None if draft.job_is_terminal() && statistics.newest.is_none() => true,
         None => {
             // Later statistics may name a checkpoint that this run has made and restored by itself.
             note_restored(draft, NOTHING);
@@ -131,7 +133,7 @@ pub(super) fn older(draft: &mut Draft) -> bool {
     let message = "Flink itself started the job again from an older state than the newest restore point known; \
                    see status.lineage.newest, and whether its files are still there. To go back to that, set \
                    spec.job.initialSavepointPath to it and change spec.job.savepointRedeployNonce; to go on from what the \
-                   job has now, take a savepoint of it with Flink and do the same with that; upgradeMode stateless starts empty";
+                   job has now, take a savepoint of it with Flink and do the same with that; upgradeMode stateless with another restartNonce starts empty";
     draft.complain_once(Reason::RestoredFromOlderState, "Job", message);
     false
 }
@@ -186,9 +188,7 @@ pub(super) fn of_now<'a>(view: &View<'a>, draft: &Draft) -> Option<&'a Checkpoin
     if is_another_run(view, draft) {
         return None;
     }
-    let job = draft.doc.typed.job_status.as_ref()?;
-    let changed: i64 = job.update_time.as_deref()?.parse().ok()?;
-    let changed = Timestamp::from_millisecond(changed).ok()?;
+    let changed = draft.job_changed_at()?;
     (seen.at.duration_since(changed) >= view.options.statistics_lag).then_some(&seen.value)
 }
 

@@ -167,6 +167,9 @@ pub(super) fn record_attempt(
         draft.status().error = None;
     }
     draft.status().cluster = None;
+    if attempt.restore == Restore::None {
+        restore::forget(draft);
+    }
     draft.status().lineage = lineage;
     let millis = view.now.as_millisecond();
     draft.reconciliation().reconciliation_timestamp = Some(millis);

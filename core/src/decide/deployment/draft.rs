@@ -13,6 +13,7 @@ use flink_operator_api::{
     FlinkDeploymentStatus, FlinkJobState, JobManagerDeploymentStatus, JobStatus, Operation,
     OperationKind, ReconciliationState, ReconciliationStatus, RestorePoint,
 };
+use jiff::Timestamp;
 
 /// A status on its way: changed by observation and decision, finished once.
 #[derive(Clone)]
@@ -97,6 +98,13 @@ impl Draft {
             .job_status
             .as_ref()
             .and_then(|job| job.job_id.as_deref())
+    }
+
+    /// When the job changed its state last, as far as it was seen.
+    pub(super) fn job_changed_at(&self) -> Option<Timestamp> {
+        let job = self.doc.typed.job_status.as_ref()?;
+        let millis = job.update_time.as_deref()?.parse().ok()?;
+        Timestamp::from_millisecond(millis).ok()
     }
 
     pub(super) fn job_is_terminal(&self) -> bool {

@@ -18,6 +18,7 @@ use crate::fact::Fact;
 use crate::name::{Ids, JobId, Uid};
 use crate::observed::{Deployment, HaMap, Pod};
 use crate::status::conditions::Reason;
+use crate::status::recorded::Recorded;
 use flink_operator_api::{
     FlinkJobState, JobManagerDeploymentStatus, JobState, OperationKind, ReconciliationState,
     UpgradeMode,
@@ -33,30 +34,41 @@ const CANCEL_LOOK: SignedDuration = SignedDuration::from_millis(300);
 const POD_LOOK: SignedDuration = SignedDuration::from_millis(500);
 
 /// Begins to end the cluster for an edit that needs no state.
-pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
-    draft.begin(view, ids, OperationKind::End);
+pub(super) fn begin(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
     // Upstream's form of a stop that has begun: the old spec, still running, to be restored with
     // this mode. Java would go on by ending the cluster itself.
-    draft.reconciliation().state = Some(ReconciliationState::Upgrading);
-    if let Some(recorded) = draft.recorded.clone() {
-        draft.record(recorded.with_mode(UpgradeMode::Stateless).not_first());
-    }
-    draft.notice(Notice::normal(
-        "JobManagerDeployment",
-        "Suspended",
-        "Suspending existing deployment.",
-    ));
-    decide(view, draft, ids)
+    let mode = if change::redeploys(view, &draft) {
+        // Another state takes the place of the job's; the job's own is given up only once that has started.
+        UpgradeMode::Savepoint
+    } else {
+        UpgradeMode::Stateless
+    };
+    begin_as(view, draft, ids, |recorded| {
+        recorded.with_mode(mode).not_first()
+    })
 }
 
 /// Begins to take down the cluster of a job that has stopped, or has never started: its state is known.
-pub(super) fn begin_stopped(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+pub(super) fn begin_stopped(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
+    begin_as(view, draft, ids, stopped)
+}
+
+/// Upstream's form of a job that was stopped with a savepoint: Java would go on by starting it from there.
+pub(super) fn stopped(recorded: Recorded) -> Recorded {
+    let suspended = recorded.with_state(JobState::Suspended);
+    suspended.with_mode(UpgradeMode::Savepoint).not_first()
+}
+
+fn begin_as(
+    view: &View<'_>,
+    mut draft: Draft,
+    ids: &Ids,
+    form: impl FnOnce(Recorded) -> Recorded,
+) -> Step {
     draft.begin(view, ids, OperationKind::End);
-    // Upstream's form of a job that was stopped with a savepoint: Java would go on by starting it from there.
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);
     if let Some(recorded) = draft.recorded.clone() {
-        let suspended = recorded.with_state(JobState::Suspended);
-        draft.record(suspended.with_mode(UpgradeMode::Savepoint).not_first());
+        draft.record(form(recorded));
     }
     draft.notice(Notice::normal(
         "JobManagerDeployment",

@@ -2,6 +2,7 @@
 
 use super::draft::Draft;
 use super::render;
+use super::restore;
 use super::view::View;
 use crate::decision::Notice;
 use crate::fact::Fact;
@@ -104,7 +105,7 @@ fn stability(draft: &mut Draft, state: FlinkJobState) {
 
 fn failed(view: &View<'_>, draft: &mut Draft) {
     let cause = match &view.observed.answers.root_cause {
-        Fact::Known(seen) => seen.value.clone(),
+        Fact::Known(seen) => seen.value.as_ref().map(|failure| failure.cause.clone()),
         Fact::Unknown(_) | Fact::NotAsked => None,
     };
     let message =
@@ -158,7 +159,10 @@ fn not_seen(view: &View<'_>, draft: &mut Draft) {
     }
     draft.degrade(
         Reason::JobNotFound,
-        "the JobManager answers but does not list the job any more; change spec.restartNonce with upgradeMode stateless to start it empty",
+        format!(
+            "the JobManager answers but does not list the job any more. {}",
+            restore::WAYS
+        ),
     );
     if draft.doc.typed.error.as_deref() != Some(JOB_NOT_FOUND) {
         draft.status().error = Some(JOB_NOT_FOUND.to_owned());

@@ -3,7 +3,7 @@
 use super::deploy::{self, Purpose};
 use super::draft::Draft;
 use super::view::View;
-use super::{change, rest};
+use super::{change, rest, restore};
 use crate::decision::{Notice, Step};
 use crate::name::Ids;
 use crate::status::conditions::Reason;
@@ -22,7 +22,7 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Re
         return Step::Ask(deploy::proofs());
     }
     if let Some(obstacle) = obstacle(view, recorded) {
-        change::announce(&mut draft, Reason::JobManagerMissing, obstacle);
+        change::announce(&mut draft, Reason::JobManagerMissing, &obstacle);
         draft.degrade(Reason::JobManagerMissing, obstacle);
         return rest::observe_again(view, draft);
     }
@@ -35,14 +35,15 @@ pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids, recorded: &Re
     deploy::start(view, draft, ids, &spec, Purpose::Recovery)
 }
 
-/// Says why the Deployment is not created again.
-fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
+/// Says why the Deployment is not created again, and what can be done.
+fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<String> {
+    let gone = |why: &str| Some(format!("the JobManager Deployment is gone{why}"));
+    let but = |why: &str| gone(&format!("{why}. {}", restore::WAYS));
     let version = recorded.spec.flink_version;
     // The mode of the user's current spec counts: the record holds how the job was last restored.
     let Ok(spec) = view.spec else {
-        return Some(
-            "the JobManager Deployment is gone, and the spec cannot be read, so that it is not known whether state may \
-             be dropped; correct the spec",
+        return gone(
+            ", and the spec cannot be read, so that it is not known whether state may be dropped; correct the spec",
         );
     };
     let mode = spec
@@ -51,32 +52,31 @@ fn obstacle(view: &View<'_>, recorded: &Recorded) -> Option<&'static str> {
         .map_or(UpgradeMode::Stateless, |job| job.upgrade_mode);
     let state = view.stored.typed.reconciliation_status.as_ref();
     if state.and_then(|status| status.state) == Some(ReconciliationState::RolledBack) {
-        return Some(
-            "the JobManager Deployment is gone, and the spec failed before: what ran was the one in \
-             status.reconciliationStatus.lastStableSpec, which this version does not start again by itself. Edit the \
-             spec, with upgradeMode stateless to start empty",
+        return but(
+            ", and the spec failed before: what ran was the one in status.reconciliationStatus.lastStableSpec, which \
+             this version does not start again by itself",
         );
     }
     if !view.options.recovery_enabled {
-        return Some(
-            "the JobManager Deployment is gone, and kubernetes.operator.jm-deployment-recovery.enabled is false; set it to true, or change spec.restartNonce",
+        return gone(
+            ", and kubernetes.operator.jm-deployment-recovery.enabled is false; set it to true, or change spec.restartNonce",
         );
     }
     if version.is_none_or(|version| version < FlinkVersion::V1_15) {
-        return Some(
-            "the JobManager Deployment is gone; Flink before 1.15 deletes it at the end of a job, which cannot be told \
-             from a loss. Change spec.restartNonce with upgradeMode stateless to start the job again from empty state",
+        return but(
+            "; Flink before 1.15 deletes it at the end of a job, which cannot be told from a loss",
         );
     }
     if view.options.high_availability {
-        return Some(
-            "the JobManager Deployment is gone; recovery from high-availability data is not available in this version. \
-             Its ConfigMaps are kept. Change spec.restartNonce with upgradeMode stateless to drop them and start empty",
+        return but(
+            "; recovery from high-availability data is not available in this version, and its ConfigMaps are kept",
         );
     }
-    (mode != UpgradeMode::Stateless).then_some(
-        "the JobManager Deployment is gone, and without high availability the job's state can only come from a \
-         checkpoint or savepoint, which this version cannot restore yet; see status.lineage.newest. Set \
-         spec.job.upgradeMode to stateless to start empty",
+    if mode == UpgradeMode::Stateless {
+        return None;
+    }
+    but(
+        "; without high availability the newest state is the restore point in status.lineage.newest, from which this \
+         version does not start by itself",
     )
 }

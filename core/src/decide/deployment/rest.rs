@@ -1,7 +1,9 @@
 //! Nothing to do: what is recorded then, and when to look again.
 
 use super::checkpoints::{self, Carries};
+use super::deploy::Purpose;
 use super::draft::Draft;
+use super::restore::{self, Source};
 use super::view::View;
 use crate::decision::{Decision, Revisit, Step};
 use crate::resource::Status;
@@ -65,13 +67,21 @@ pub(super) fn created_suspended(view: &View<'_>, mut draft: Draft) -> Step {
 /// Records a spec as suspended, after its cluster has been ended.
 pub(super) fn suspended(view: &View<'_>, mut draft: Draft, spec: &FlinkDeploymentSpec) -> Step {
     draft.status().error = None;
-    let carried = draft.recorded.as_ref().is_some_and(super::stop::is_stopped);
-    let mode = if carried && !super::change::is_stateless(spec) {
-        UpgradeMode::Savepoint
-    } else {
-        draft.status().lineage = None;
-        draft.job().upgrade_savepoint_path = None;
-        UpgradeMode::Stateless
+    let mode = match restore::source(&draft, spec, Purpose::Spec) {
+        Source::Nothing => {
+            restore::forget(&mut draft);
+            UpgradeMode::Stateless
+        }
+        Source::Path { path, lineage } => {
+            draft.status().lineage = Some(lineage);
+            draft.job().upgrade_savepoint_path = Some(path);
+            UpgradeMode::Savepoint
+        }
+        // Whoever resumes the job is told what is missing.
+        Source::Blocked(..) => draft
+            .recorded
+            .as_ref()
+            .map_or(UpgradeMode::Stateless, restore::mode),
     };
     draft.reconciliation().reconciliation_timestamp = Some(view.now.as_millisecond());
     let recorded = Recorded::new(spec.clone(), false)
@@ -125,10 +135,8 @@ fn next_look(view: &View<'_>, draft: &Draft) -> Revisit {
     let runs = draft.recorded.as_ref().is_some_and(Recorded::is_running);
     if runs && draft.job_is_terminal() && draft.job_manager() == JobManager::Ready {
         // What the job left is known once the statistics are no copy of before its end.
-        let ended = draft.doc.typed.job_status.as_ref();
-        let ended = ended.and_then(|job| job.update_time.as_deref()?.parse::<i64>().ok());
-        let since = ended.map(|ended| view.now.as_millisecond().saturating_sub(ended));
-        let since = since.map_or(SignedDuration::MAX, SignedDuration::from_millis);
+        let ended = draft.job_changed_at();
+        let since = ended.map_or(SignedDuration::MAX, |ended| view.now.duration_since(ended));
         let settled = view.options.statistics_lag;
         if since < settled {
             return Revisit::after(settled - since, "what the job left");

@@ -66,10 +66,10 @@ pub(super) fn source(draft: &Draft, spec: &FlinkDeploymentSpec, purpose: Purpose
     match mode(recorded) {
         UpgradeMode::LastState => Source::Blocked(
             Reason::StatefulUpgradeNotAvailable,
-            "the job was suspended with its state in metadata of high availability, from which this version cannot \
-             start it yet; set spec.job.initialSavepointPath and change spec.job.savepointRedeployNonce to start it \
-             from a savepoint or a retained checkpoint, or spec.job.upgradeMode to stateless to start empty"
-                .to_owned(),
+            format!(
+                "the job was suspended with its state in metadata of high availability, from which this version cannot \
+                 start it yet. {WAYS}"
+            ),
         ),
         // The Java operator leaves paths of earlier stops where they are.
         UpgradeMode::Stateless if draft.doc.typed.lineage.is_none() => match known(draft) {
@@ -115,10 +115,19 @@ pub(super) fn known(draft: &Draft) -> Source {
     }
 }
 
+macro_rules! ways {
+    () => {
+        "Set spec.job.initialSavepointPath to a savepoint or retained checkpoint and change \
+         spec.job.savepointRedeployNonce to start from it, or set spec.job.upgradeMode to stateless and change \
+         spec.restartNonce to start empty"
+    };
+}
+
+/// The ways on that need no state of the cluster as it is.
+pub(super) const WAYS: &str = ways!();
+
 /// The ways out where nobody but a person knows the newest state; ends with upstream's words.
-pub(super) const WAYS_OUT: &str = "Set spec.job.initialSavepointPath to a savepoint or retained checkpoint and change \
-                                   spec.job.savepointRedeployNonce to start from it, or set spec.job.upgradeMode to \
-                                   stateless to start empty. Manual restore required.";
+pub(super) const WAYS_OUT: &str = concat!(ways!(), ". Manual restore required.");
 
 fn blocked(why: &str) -> Source {
     Source::Blocked(Reason::ManualRestoreRequired, format!("{why}. {WAYS_OUT}"))
@@ -158,7 +167,19 @@ fn initial_path(spec: &FlinkDeploymentSpec) -> Option<&str> {
     (!path.trim().is_empty()).then_some(path)
 }
 
-fn mode(recorded: &Recorded) -> UpgradeMode {
+/// Forgets all restore points: the user has given the state up, or there is none. The list of savepoints remains.
+pub(super) fn forget(draft: &mut Draft) {
+    draft.status().lineage = None;
+    if let Some(job) = draft.status().job_status.as_mut() {
+        job.upgrade_savepoint_path = None;
+        if let Some(info) = job.savepoint_info.as_mut() {
+            info.last_savepoint = None;
+        }
+    }
+}
+
+/// With what state a job was or is to be restored, by its record.
+pub(super) fn mode(recorded: &Recorded) -> UpgradeMode {
     let job = recorded.spec.job.as_ref();
     job.map_or(UpgradeMode::Stateless, |job| job.upgrade_mode)
 }

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::leftovers::{self, is_configuration, time};
 use super::render::{self, Rendered};
 use super::view::View;
-use super::{ha, valid};
+use super::{change, ha, valid};
 use crate::decision::{Revisit, Step};
 use crate::effect::{Deletion, Effect, Owner};
 use crate::name::{AttemptId, Ids, Uid};
@@ -65,21 +65,21 @@ fn none_yet(
     attempt: &Attempt,
 ) -> Step {
     let not_after = time(operation.not_after.as_deref());
-    let (Some(not_after), Some(spec)) = (not_after, attempted_spec(view, &draft, operation)) else {
-        return again(view, draft, ids);
-    };
-    let same = render::render(view, &spec, attempt, operation.generation)
-        .ok()
-        .filter(|rendered| Some(&rendered.hash) == attempt.children_hash.as_ref());
+    let spec = attempted_spec(view, &draft, operation);
     let created = draft.doc.typed.cluster.is_some();
-    let stateful = !super::change::is_stateless(&spec);
-    if created && stateful {
+    if created && !change::gives_up(view, &draft) {
         // Somebody deleted it. It may have run, and its state may be newer than what it was started from.
         let uid = draft.doc.typed.cluster.as_ref();
         let uid = Uid::new(uid.map_or("", |cluster| cluster.deployment_uid.as_str()));
         deployed(&mut draft, attempt, &uid);
         return draft.rest(view, Revisit::now("lost"));
     }
+    let (Some(not_after), Some(spec)) = (not_after, spec) else {
+        return again(view, draft, ids);
+    };
+    let same = render::render(view, &spec, attempt, operation.generation)
+        .ok()
+        .filter(|rendered| Some(&rendered.hash) == attempt.children_hash.as_ref());
     let (true, false, Some(rendered)) = (view.now < not_after, created, same) else {
         return again(view, draft, ids);
     };
@@ -121,7 +121,7 @@ fn again(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         };
     }
     draft.status().operation = None;
-    super::change::deploy_current(view, draft, ids)
+    change::deploy_current(view, draft, ids)
 }
 
 /// Our Deployment is there: its children are completed, or it is taken back if they cannot be.

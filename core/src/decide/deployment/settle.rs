@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::view::View;
-use super::{deploy, end, leftovers, snapshots, stop};
+use super::{deploy, end, leftovers, refusal, snapshots};
 use crate::decision::{Decision, Notice, Settled};
 use crate::effect::{Effect, Outcome, Receipt};
 use crate::fact::Why;
@@ -12,7 +12,10 @@ use crate::resource::Status;
 use crate::status::conditions::Reason;
 use crate::status::error::Problem;
 use flink_operator_api::Trigger;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long it is tried to record a savepoint as a resource.
+const RECORDING_TAKES: SignedDuration = SignedDuration::from_secs(30);
 
 /// Computes the status after these outcomes, in the order of the decision's effects.
 pub fn settle(
@@ -35,7 +38,7 @@ pub fn settle(
             Outcome::Done(receipt) => done(&mut draft, effect, receipt, &mut created),
             Outcome::Refused(why) => refused(&view, &mut draft, effect, why),
             // Perhaps applied: the next pass looks, and the intent says what for.
-            Outcome::Unknown(_) => {}
+            Outcome::Unknown(why) => unknown(&view, &mut draft, effect, why),
         }
     }
     let complete =
@@ -115,6 +118,24 @@ fn not_recorded(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, why: &Why
     snapshots::list(draft, trigger, view.options.savepoints.format);
 }
 
+/// A cluster whose savepoint is stored does not stay for a record that cannot be made.
+fn unknown(view: &View<'_>, draft: &mut Draft, effect: &Effect, why: &Why) {
+    let Some(operation) = draft.operation().cloned() else {
+        return;
+    };
+    let (Effect::RecordSnapshot { .. }, Some(trigger)) = (effect, operation.trigger) else {
+        return;
+    };
+    if view.since(&operation.started_at) >= RECORDING_TAKES {
+        return not_recorded(view, draft, &trigger, why);
+    }
+    let path = trigger.path.as_deref().unwrap_or_default();
+    draft.wait(
+        Reason::DeletingCluster,
+        format!("the API server did not say whether savepoint {path} is recorded as a FlinkStateSnapshot ({why}); asking again"),
+    );
+}
+
 /// Surely not applied, and the server said why: so does the status.
 fn refused(view: &View<'_>, draft: &mut Draft, effect: &Effect, why: &Why) {
     let trigger = draft
@@ -126,7 +147,7 @@ fn refused(view: &View<'_>, draft: &mut Draft, effect: &Effect, why: &Why) {
     if let Effect::StopWithSavepoint { .. } = effect {
         // Only a request that is wrong in itself is refused for good; else the next pass looks.
         if let (Why::Status { code: 400, message }, Some(trigger)) = (why, &trigger) {
-            stop::refused(view.now, draft, trigger, message);
+            refusal::refused(view.now, draft, trigger, message);
         }
         return;
     }

@@ -3,12 +3,12 @@
 
 use super::change;
 use super::checkpoints;
-use super::deploy;
 use super::draft::Draft;
 use super::end;
 use super::leftovers::{LATE, time};
+use super::loss;
+use super::refusal;
 use super::rest;
-use super::restore;
 use super::snapshots;
 use super::verdict::{self, Evidence, Left, Pending, Restored, Run, Told, Verdict};
 use super::view::View;
@@ -19,10 +19,9 @@ use crate::name::{Ids, JobId, TriggerId};
 use crate::observed::{Checkpoint, Job, Trigger as Answer};
 use crate::question::{Question, Wanted};
 use crate::status::conditions::Reason;
-use crate::status::error::{self, Problem};
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
-    FlinkJobState, FlinkVersion, JobManagerDeploymentStatus as JobManager, JobState, Operation,
+    FlinkJobState, FlinkVersion, JobManagerDeploymentStatus as JobManager, Operation,
     OperationKind, ReconciliationState, RestorePoint, RestorePointKind, Trigger, UpgradeMode,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -31,14 +30,11 @@ use std::str::FromStr;
 /// A stop request may be sent for this long.
 const WINDOW: SignedDuration = SignedDuration::from_secs(4);
 /// How often it is looked how far a stop is, at first.
-const LOOK: SignedDuration = SignedDuration::from_millis(300);
+pub(super) const LOOK: SignedDuration = SignedDuration::from_millis(300);
 /// How much longer than the statistics lag their entry for the savepoint may take; its number is not worth more.
 const NUMBER_TAKES: SignedDuration = SignedDuration::from_secs(3);
 /// How long after its start a job that runs has restored what it restores.
 const STARTS_WITHIN: SignedDuration = SignedDuration::from_secs(30);
-/// How soon a stop that failed is tried again at first, and later.
-const RETRY: (SignedDuration, SignedDuration) =
-    (SignedDuration::from_secs(15), SignedDuration::from_mins(10));
 
 /// Begins to stop the job, which runs.
 pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
@@ -92,7 +88,9 @@ pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     draft.begin(view, ids, OperationKind::Stop);
     match earlier {
         // Another attempt of the same: how long it has been tried decides how soon it is tried again.
-        Some(earlier) if is_failed(&earlier) && earlier.generation == view.meta.generation => {
+        Some(earlier)
+            if refusal::is_failed(&earlier) && earlier.generation == view.meta.generation =>
+        {
             if let Some(operation) = draft.status().operation.as_mut() {
                 operation.started_at = earlier.started_at;
             }
@@ -132,7 +130,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         return rest::at_rest(view, draft);
     };
     let Some(trigger) = operation.trigger.clone() else {
-        return failed_before(view, draft, ids, &operation);
+        return refusal::failed_before(view, draft, ids, &operation);
     };
     if trigger.path.is_some() {
         return stopped(view, draft, ids);
@@ -143,10 +141,10 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         return end::begin(view, draft, ids);
     }
     if draft.job_manager() == JobManager::Missing {
-        return cluster_gone(view, draft, &trigger);
+        return loss::cluster_gone(view, draft, &trigger);
     }
     match verdict::judge(evidence(view, &draft, &operation, &trigger)) {
-        Verdict::Pending(Pending::JobManager) => untold(view, draft, &trigger),
+        Verdict::Pending(Pending::JobManager) => loss::untold(view, draft, &trigger),
         Verdict::Pending(what) => {
             pending(view, &mut draft, &trigger, what);
             draft.rest(view, Revisit::after(look(view, &trigger), "stopping"))
@@ -155,7 +153,7 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             note_path(view, &mut draft, path, entry.as_ref());
             stopped(view, draft, ids)
         }
-        Verdict::NotStopped(cause) => not_stopped(view, draft, &trigger, &cause),
+        Verdict::NotStopped(cause) => refusal::not_stopped(view, draft, &trigger, &cause),
         // Also if the edit was taken back meanwhile: through a proxy the first request may arrive minutes late, and whoever
         // waits for what comes of it starts the job again.
         Verdict::SendAgain => {
@@ -175,13 +173,8 @@ pub(super) fn go_on(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             checkpoints::note_left(view, &mut draft);
             draft.rest(view, Revisit::now("ended"))
         }
-        Verdict::Older => {
-            // The look at the checkpoints says so, and goes on saying it.
-            draft.status().operation = None;
-            checkpoints::older(&mut draft);
-            rest::observe_again(view, draft)
-        }
-        Verdict::Lost => lost(view, draft, &trigger),
+        Verdict::Older => loss::older(view, draft, &trigger),
+        Verdict::Lost => loss::lost(view, draft, &trigger),
     }
 }
 
@@ -278,7 +271,7 @@ fn restored(view: &View<'_>, draft: &Draft, trigger: &Trigger) -> Restored {
 }
 
 /// Says what is waited for.
-fn pending(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, what: Pending) {
+pub(super) fn pending(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, what: Pending) {
     let began = draft.operation().map(|operation| &operation.started_at);
     if began != trigger.asked_at.as_ref() {
         // An earlier attempt of the same failed: whether the matter is mended, this one will tell.
@@ -323,7 +316,7 @@ fn pending(view: &View<'_>, draft: &mut Draft, trigger: &Trigger, what: Pending)
 }
 
 /// Looks often at first and less often the longer it takes.
-fn look(view: &View<'_>, trigger: &Trigger) -> SignedDuration {
+pub(super) fn look(view: &View<'_>, trigger: &Trigger) -> SignedDuration {
     let asked = time(trigger.asked_at.as_deref());
     let waited = asked.map_or(LOOK, |asked| view.now.duration_since(asked));
     (waited / 8)
@@ -376,10 +369,9 @@ fn stopped(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     let newest = draft.doc.typed.lineage.as_ref();
     let newest = newest.and_then(|lineage| lineage.newest.clone());
     let numbered = newest.as_ref().is_some_and(|newest| newest.id.is_some());
-    let ended = draft.doc.typed.job_status.as_ref();
-    let ended = ended.and_then(|job| job.update_time.as_deref()?.parse::<i64>().ok());
     let patience = view.options.statistics_lag + NUMBER_TAKES;
-    let over = ended.is_none_or(|ended| since_millis(view, ended) >= patience);
+    let ended = draft.job_changed_at();
+    let over = ended.is_none_or(|ended| view.now.duration_since(ended) >= patience);
     let answers = !view.observed.ready_job_managers().is_empty();
     let path = newest.and_then(|newest| newest.path).unwrap_or_default();
     if !numbered && !over && answers {
@@ -395,11 +387,9 @@ fn stopped(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         "StoppedWithSavepoint",
         format!("job {job} was stopped with savepoint {path}"),
     ));
-    // Upstream's form of a job that was stopped with a savepoint: the Java operator could go on from here.
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);
     if let Some(recorded) = draft.recorded.clone() {
-        let suspended = recorded.with_state(JobState::Suspended);
-        draft.record(suspended.with_mode(UpgradeMode::Savepoint).not_first());
+        draft.record(end::stopped(recorded));
     }
     draft.status().error = None;
     let trigger = draft
@@ -433,159 +423,6 @@ fn number(view: &View<'_>, draft: &mut Draft) {
         newest.id = Some(entry.id);
         newest.at = entry.at.map(|at| at.to_string()).or(newest.at.take());
     }
-}
-
-fn since_millis(view: &View<'_>, then: i64) -> SignedDuration {
-    SignedDuration::from_millis(view.now.as_millisecond().saturating_sub(then))
-}
-
-/// The stop failed and the job runs on: what failed is said, and it is tried again later, or when the spec changes.
-fn not_stopped(view: &View<'_>, mut draft: Draft, trigger: &Trigger, cause: &str) -> Step {
-    refused(view.now, &mut draft, trigger, cause);
-    let revisit = failed_revisit(view, &draft);
-    draft.rest(view, revisit)
-}
-
-/// Notes that a stop failed for good.
-pub(super) fn refused(now: Timestamp, draft: &mut Draft, trigger: &Trigger, cause: &str) {
-    let Some(operation) = draft.status().operation.as_mut() else {
-        return;
-    };
-    operation.trigger = None;
-    operation.not_after = None;
-    // As long again as has been tried, from the first request to the last: how long Flink took to refuse does not count.
-    let begun = time(Some(&operation.started_at));
-    let tried = time(trigger.asked_at.as_deref()).zip(begun);
-    let tried = tried.map_or(RETRY.0, |(asked, begun)| asked.duration_since(begun));
-    let pause = tried.clamp(RETRY.0, RETRY.1);
-    let next = now + pause;
-    operation.not_before = Some(next.to_string());
-    let directory = trigger.directory.as_deref().unwrap_or_default();
-    let job = &trigger.job;
-    // Some causes end with a full stop of their own.
-    let cause = cause.trim_end_matches('.');
-    let message =
-        format!("job {job} could not be stopped with a savepoint in {directory}: {cause}");
-    let notice = Notice::warning("JobManagerDeployment", "SavepointError", message.clone());
-    draft.fail(
-        Problem::UpgradeFailure,
-        Some("SavepointError"),
-        &message,
-        notice,
-    );
-    let next = next.strftime("%FT%TZ");
-    let message = format!(
-        "{message}. The job runs on with the previous spec; it is tried again at {next}, or at once after an edit"
-    );
-    draft.degrade(Reason::SavepointFailed, message.clone());
-    draft.wait(Reason::SavepointFailed, message);
-}
-
-fn is_failed(operation: &Operation) -> bool {
-    operation.kind == OperationKind::Stop && operation.trigger.is_none()
-}
-
-/// An earlier attempt failed: the next one comes when it is due, or when somebody has changed something.
-fn failed_before(view: &View<'_>, mut draft: Draft, ids: &Ids, operation: &Operation) -> Step {
-    let due = time(operation.not_before.as_deref()).is_none_or(|due| view.now >= due);
-    let edited = operation.generation != view.meta.generation;
-    if !edited {
-        draft.keep(view, &[Reason::SavepointFailed]);
-    }
-    if due || edited || !runs(&draft) {
-        return change::decide(view, draft, ids);
-    }
-    draft.repeat(Reason::SavepointFailed);
-    let revisit = failed_revisit(view, &draft);
-    draft.rest(view, revisit)
-}
-
-fn runs(draft: &Draft) -> bool {
-    draft.job_state() == Some(FlinkJobState::Running)
-}
-
-fn failed_revisit(view: &View<'_>, draft: &Draft) -> Revisit {
-    let due = draft
-        .operation()
-        .and_then(|operation| time(operation.not_before.as_deref()));
-    let left = due.map_or(LOOK, |due| view.now.duration_until(due).max(LOOK));
-    let look = if runs(draft) {
-        view.options.reconcile_interval
-    } else {
-        // A task that failed while it stopped is being started again.
-        view.options.progress_interval
-    };
-    Revisit::after(left.min(look), "the next attempt")
-}
-
-/// Takes back that a stop failed: nothing has to be stopped any more.
-pub(super) fn forget_failure(draft: &mut Draft) {
-    if draft.operation().is_some_and(is_failed) {
-        draft.status().operation = None;
-        if error::is(draft.doc.typed.error.as_deref(), Problem::UpgradeFailure) {
-            draft.status().error = None;
-        }
-    }
-}
-
-/// The Deployment is gone. With its pods gone as well, nobody can tell any more what came of the stop.
-fn cluster_gone(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
-    if !view.observed.missing(&deploy::proofs()).is_empty() {
-        return Step::Ask(deploy::proofs());
-    }
-    let pods = view.observed.answers.pods.value();
-    if pods.is_some_and(|pods| pods.iter().all(|pod| pod.ended)) {
-        return lost(view, draft, trigger);
-    }
-    draft.wait(
-        Reason::WaitingForPods,
-        "the JobManager Deployment is gone in the middle of a stop with savepoint; waiting for its pods to be gone",
-    );
-    draft.rest(view, Revisit::after(deploy::LOOK, "pods"))
-}
-
-/// The JobManager does not tell the result. One that cannot start may never do.
-fn untold(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
-    let manual = Reason::ManualRestoreRequired;
-    if draft.stands(manual) {
-        draft.repeat(manual);
-        return rest::observe_again(view, draft);
-    }
-    // Between two crashes it may look as if it came up.
-    if draft.job_manager() == JobManager::Error || draft.said("Progressing", manual).is_some() {
-        let why = "does not start (see the condition Degraded); once it does, this goes on by itself. Until then";
-        change::announce(&mut draft, manual, &unknown_result(trigger, why));
-        return rest::observe_again(view, draft);
-    }
-    pending(view, &mut draft, trigger, Pending::JobManager);
-    draft.rest(view, Revisit::after(look(view, trigger), "stopping"))
-}
-
-/// The result is lost with the process that knew it.
-fn lost(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
-    let message = unknown_result(trigger, "has forgotten it or is gone. Now");
-    change::manual_restore(&mut draft, &message);
-    if draft.job_manager() == JobManager::Missing {
-        // Nothing comes back by itself.
-        return draft.rest(view, Revisit::on_change("a person"));
-    }
-    rest::observe_again(view, draft)
-}
-
-/// Says that only a person who looks into the directory can tell whether the savepoint is there.
-fn unknown_result(trigger: &Trigger, why: &str) -> String {
-    let Trigger { job, .. } = trigger;
-    let short: String = job.chars().take(6).collect();
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    format!(
-        "job {job} was asked at {} to stop with a savepoint in {} (trigger {}), and its JobManager, which alone knew the \
-         result, {why} only a person can tell: look there for savepoint-{short}-* with a _metadata file of that time or later; without one the \
-         newest state known is in status.lineage.newest. {}",
-        text(&trigger.asked_at),
-        text(&trigger.directory),
-        text(&trigger.id),
-        restore::WAYS_OUT,
-    )
 }
 
 /// Returns the recorded spec's mark of a job that was stopped with a savepoint.

@@ -193,11 +193,16 @@ fn a_loss_that_nobody_is_told_of_is_caught() {
 
 #[test]
 fn a_loss_is_one_too_where_flink_itself_started_the_job_again() {
-    let older = json!({ "operation": null,
-        "conditions": [{ "type": "Degraded", "reason": "RestoredFromOlderState", "message": "so it is" }] });
+    let older = |message: &str| {
+        let condition =
+            json!({ "type": "Degraded", "reason": "RestoredFromOlderState", "message": message });
+        json!({ "operation": null, "conditions": [condition] })
+    };
+    let named = older(&format!("what came of stop {FIRST} is not known"));
     let another =
         json!({ "operation": null, "jobStatus": { "upgradeSavepointPath": "file:/sp/s2" } });
-    for (status, expected) in [(another, &["loss-is-said"][..]), (older, &[])] {
+    let loss = &["loss-is-said"][..];
+    for (status, expected) in [(another, loss), (older("so it is"), loss), (named, &[])] {
         let (mut story, run) = deployed();
         story.ask_to_stop(FIRST);
         story.stopped(run, PATH, 20);

@@ -10,7 +10,7 @@ use crate::name::{
 };
 use crate::observed::{
     Answers, Checkpoint, Checkpoints, Child, ChildKind, ContainerTrouble, Deployment, HaMap, Job,
-    Observed, Origin, Pod, Trigger,
+    JobFailure, Observed, Origin, Pod, Trigger,
 };
 use crate::resource::{Meta, Resource, Status};
 use flink_operator_api::{Condition, FlinkDeploymentStatus, ResourceLifecycleState};
@@ -268,6 +268,24 @@ impl Scene {
         self
     }
 
+    /// The list of savepoints in the status holds this one.
+    pub(super) fn with_listed_savepoint(mut self, path: &str) -> Self {
+        let savepoint = json!({ "location": path, "triggerType": "UPGRADE" });
+        self.status["jobStatus"]["savepointInfo"] =
+            json!({ "lastSavepoint": savepoint, "savepointHistory": [savepoint] });
+        self.reparse();
+        self
+    }
+
+    /// Flink has no checkpoint statistics of the job.
+    pub(super) fn without_statistics(mut self) -> Self {
+        self.observed.answers.checkpoints = Fact::Unknown(Why::Status {
+            code: 404,
+            message: "Checkpointing is not enabled".into(),
+        });
+        self
+    }
+
     pub(super) fn without_jobs(mut self) -> Self {
         self.observed.answers.jobs = Fact::known(Vec::new(), of_flink(), self.now);
         self
@@ -345,8 +363,13 @@ impl Scene {
         self.later(SignedDuration::from_secs(seconds))
     }
 
-    pub(super) fn with_root_cause(mut self) -> Self {
-        self.observed.answers.root_cause = Fact::known(None, of_flink(), self.now);
+    /// The job has failed, with this cause, some seconds ago; or never.
+    pub(super) fn with_root_cause(mut self, failure: Option<(&str, i64)>) -> Self {
+        let failure = failure.map(|(cause, seconds)| JobFailure {
+            cause: cause.into(),
+            at: Some(self.now - SignedDuration::from_secs(seconds)),
+        });
+        self.observed.answers.root_cause = Fact::known(failure, of_flink(), self.now);
         self
     }
 
@@ -360,6 +383,13 @@ impl Scene {
             Step::Ask(wanted) => panic!("asks for {wanted:?}"),
         }
     }
+}
+
+/// Makes a spec one that keeps its state in savepoints.
+pub(super) fn stateful(spec: &mut Value) {
+    spec["job"]["upgradeMode"] = json!("savepoint");
+    spec["flinkConfiguration"] =
+        json!({ "state.checkpoints.dir": "s3://a", "state.savepoints.dir": "s3://b" });
 }
 
 fn of_flink() -> Subject {

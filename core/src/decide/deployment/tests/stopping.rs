@@ -1,22 +1,16 @@
 //! Stopping a job with a savepoint, pass by pass.
 
 use super::scene::*;
-use crate::decision::Decision;
-use crate::effect::Effect;
+use crate::decision::{Decision, Step};
+use crate::effect::{Effect, Outcome};
 use crate::fact::Why;
 use crate::observed::Trigger;
 use crate::question::Question;
 use flink_operator_api::{OperationKind, ReconciliationState, ResourceLifecycleState};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const SAVEPOINT: &str = "s3://b/savepoint-000000-1";
-
-fn stateful(spec: &mut Value) {
-    spec["job"]["upgradeMode"] = json!("savepoint");
-    spec["flinkConfiguration"] =
-        json!({ "state.checkpoints.dir": "s3://a", "state.savepoints.dir": "s3://b" });
-}
 
 /// A job that runs and whose checkpoint 7 is known, edited.
 fn edited() -> Scene {
@@ -176,6 +170,37 @@ fn the_cluster_is_deleted_only_after_the_path_was_stored_in_an_earlier_write() {
 }
 
 #[test]
+fn a_cluster_does_not_stay_for_a_record_that_cannot_be_made() {
+    let ends = |seconds| {
+        let scene = stopping()
+            .with_job("FINISHED")
+            .with_trigger(Trigger::Completed(SAVEPOINT.into()))
+            .with_stop_savepoint(8, SAVEPOINT);
+        let begun = scene.act(3);
+        assert_eq!(labels(&begun)[0], "record-snapshot");
+        let mut scene = scene.crash_after_intent(&begun).after(seconds);
+        let again = scene.act(4);
+        let webhook = Why::Status {
+            code: 500,
+            message: "failed calling webhook".into(),
+        };
+        scene.store(&again, &[Outcome::Unknown(webhook)]);
+        scene.act(5)
+    };
+    let soon = ends(1);
+    assert_eq!(labels(&soon), ["record-snapshot", "delete-deployment"]);
+    let late = ends(40);
+    assert_eq!(labels(&late), ["delete-deployment"]);
+    let info = typed(&late.status)
+        .job_status
+        .clone()
+        .unwrap()
+        .savepoint_info;
+    let last = info.unwrap().last_savepoint.unwrap();
+    assert_eq!(last.location.as_deref(), Some(SAVEPOINT));
+}
+
+#[test]
 fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id() {
     let failed = stopping()
         .after(2)
@@ -183,7 +208,8 @@ fn a_failed_stop_leaves_the_job_running_and_is_tried_again_later_under_a_new_id(
         .with_trigger(Trigger::Failed {
             cause: "Checkpoint Coordinator is suspending.".into(),
             savepoint: None,
-        });
+        })
+        .with_root_cause(None);
     let decision = failed.act(3);
     assert_eq!(decision.effects, []);
     assert_eq!(reason(&decision, "Degraded"), "SavepointFailed");
@@ -222,6 +248,7 @@ fn the_pause_after_a_failed_stop_grows_with_the_attempts_and_not_with_how_long_o
             savepoint: None,
         };
         let scene = scene.with_job("RUNNING").with_trigger(failed);
+        let scene = scene.with_root_cause(None);
         let operation = typed(&scene.act(3).status).operation.clone().unwrap();
         let next: Timestamp = operation.not_before.unwrap().parse().unwrap();
         (next.duration_since(scene.now).as_secs(), scene.settled())
@@ -258,8 +285,9 @@ fn a_failed_stop_is_told_while_flink_starts_the_job_again() {
             })
     };
     let soon = |scene: &Scene| scene.act(3).revisit.after.unwrap();
-    let restarts = failed("RESTARTING");
-    assert!(soon(&restarts) < soon(&failed("RUNNING")));
+    let running = failed("RUNNING").with_root_cause(None);
+    let restarts = failed("RESTARTING").with_root_cause(Some(("why", 1)));
+    assert!(soon(&restarts) < soon(&running));
     let stored = restarts.settled().after(1);
     for state in ["RESTARTING", "RUNNING"] {
         let decision = stored.clone().with_job(state).with_checkpoint(8).act(4);
@@ -274,6 +302,45 @@ fn a_failed_stop_is_told_while_flink_starts_the_job_again() {
 }
 
 #[test]
+fn what_failed_in_the_job_is_the_cause_of_a_failed_stop() {
+    let failed = |state: &str| {
+        let scene = stopping().after(2).with_job(state);
+        scene.with_trigger(Trigger::Failed {
+            cause: "Checkpoint Coordinator is suspending.".into(),
+            savepoint: None,
+        })
+    };
+    assert!(matches!(failed("RUNNING").step(3), Step::Ask(_)));
+    let disk = "java.io.IOException: disk full";
+    let told = failed("RESTARTING").with_root_cause(Some((disk, 1))).act(3);
+    let words = format!("is suspending; the job failed meanwhile: {disk}");
+    assert!(error(&told).contains(&words), "{}", error(&told));
+    assert!(message(&told, "Degraded").contains(&words));
+    // What failed before the stop was asked for is not its cause.
+    let old = failed("RUNNING").with_root_cause(Some((disk, 60))).act(3);
+    assert!(!error(&old).contains(disk), "{}", error(&old));
+
+    // Flink's list of failures lags: nothing is said of the stop until it is no copy of before.
+    let early = failed("RESTARTING").with_root_cause(None);
+    let waits = early.act(3);
+    assert_eq!(reason(&waits, "Degraded"), "AtRest");
+    assert_eq!(reason(&waits, "Progressing"), "StoppingWithSavepoint");
+    assert!(
+        typed(&waits.status)
+            .operation
+            .clone()
+            .unwrap()
+            .trigger
+            .is_some()
+    );
+    let stored = early.settled();
+    let again = stored.clone().after(1).with_root_cause(None).act(4);
+    assert_eq!(reason(&again, "Degraded"), "AtRest");
+    let late = stored.after(10).with_root_cause(None).act(4);
+    assert_eq!(reason(&late, "Degraded"), "SavepointFailed");
+}
+
+#[test]
 fn after_a_failed_stop_an_edit_begins_at_once_and_a_revert_ends_it() {
     let stored = || {
         stopping()
@@ -283,6 +350,7 @@ fn after_a_failed_stop_an_edit_begins_at_once_and_a_revert_ends_it() {
                 cause: "why".into(),
                 savepoint: None,
             })
+            .with_root_cause(None)
             .settled()
             .with_checkpoint(8)
     };
@@ -307,10 +375,7 @@ fn a_job_that_failed_while_it_stopped_is_stopped_if_its_savepoint_is_named() {
             cause: "A savepoint has been created".into(),
             savepoint: Some(SAVEPOINT.into()),
         });
-    let decision = match scene.step(3) {
-        crate::decision::Step::Act(decision) => *decision,
-        crate::decision::Step::Ask(_) => scene.with_root_cause().act(3),
-    };
+    let decision = scene.with_root_cause(None).act(3);
     let job = typed(&decision.status).job_status.clone().unwrap();
     assert_eq!(job.upgrade_savepoint_path.as_deref(), Some(SAVEPOINT));
 }
@@ -325,18 +390,29 @@ fn a_job_that_was_restarted_from_older_state_is_not_stopped() {
     let decision = scene.act(3);
     assert_eq!(decision.effects, []);
     assert_eq!(reason(&decision, "Degraded"), "RestoredFromOlderState");
-    assert_eq!(typed(&decision.status).operation, None);
-    let again = scene
-        .settled()
-        .after(60)
+    let stored = scene.settled();
+    // Its state must not take the place of the newest, which may be a savepoint of the stop: not even when it has ended.
+    for state in ["RUNNING", "FINISHED"] {
+        let scene = stored.clone().after(60).with_job_since(state, 9000);
+        let scene = scene.with_restored(Some(3)).with_trigger(Trigger::NotFound);
+        let again = scene.act(4);
+        assert_eq!(again.effects, [], "{:?}", again.notices);
+        let told = message(&again, "Progressing");
+        assert!(
+            told.contains("s3://b") && told.contains("runs it from older state"),
+            "{told}"
+        );
+        let operation = typed(&again.status).operation.clone().unwrap();
+        assert!(operation.trigger.is_some(), "the stop stays unsettled");
+    }
+    let redeployed = stored.edit(|spec| {
+        spec["job"]["initialSavepointPath"] = json!("s3://b/found");
+        spec["job"]["savepointRedeployNonce"] = json!(1);
+    });
+    let redeployed = redeployed
         .with_job_since("RUNNING", 9000)
-        .with_restored(Some(3))
-        .act(4);
-    assert_eq!(
-        again.effects,
-        [],
-        "its state must not take the place of the newest"
-    );
+        .with_restored(Some(3));
+    assert_eq!(labels(&redeployed.act(5)), ["cancel"]);
 }
 
 #[test]
