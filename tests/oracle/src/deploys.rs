@@ -93,6 +93,12 @@ fn attempt_once(timeline: &Timeline<'_>) -> Vec<Finding> {
     let mut seen = BTreeMap::new();
     let mut findings = Vec::new();
     for (request, body) in creations(timeline) {
+        // A late one for a resource that is gone is taken away before it starts anything.
+        let (namespace, name) = (&request.namespace, name_of(body));
+        let resource = timeline.before(RESOURCE, namespace, name, request.moment);
+        if resource.map(uid_of) != owner_of(body, RESOURCE) {
+            continue;
+        }
         if let Some(attempt) = attempt_of(body)
             && let Some(first) = seen.insert((&request.namespace, attempt), request.moment)
         {

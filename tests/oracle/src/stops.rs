@@ -223,7 +223,7 @@ impl Stopped<'_> {
 }
 
 /// Tells whether a condition says that Flink itself went back to older state.
-fn says_older(resource: &Value) -> bool {
+pub(crate) fn says_older(resource: &Value) -> bool {
     let conditions = resource["status"]["conditions"].as_array();
     conditions.is_some_and(|all| {
         all.iter()

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::history::{Call, End, Moment, Verb};
 use crate::rule::{Finding, Rule};
+use crate::stops::says_older;
 use crate::timeline::{RESOURCE, Timeline, is_stateless, is_terminal, uid_of};
 
 /// What was said before a deletion counts this long: as long as one pass may take.
@@ -67,7 +68,9 @@ fn stored_before_deleted(timeline: &Timeline<'_>) -> Vec<Finding> {
             .filter(|call| at.at.duration_since(call.moment.at) <= FRESH)
             .collect();
         let excused = |call: &Call, path: &str| {
-            fell_silent(timeline, call, at) || stores_newer(timeline, resource, path, call, at)
+            fell_silent(timeline, call, at)
+                || stores_newer(timeline, resource, path, call, at)
+                || ran_from_older(timeline, call, at)
         };
         for what in unstored(&heard, resource, excused) {
             findings.push(Finding::new(at, namespace, name, what));
@@ -119,6 +122,18 @@ fn stores_newer(
     let stored = resource["status"]["lineage"]["newest"]["path"].as_str();
     let stored = stored.and_then(progress);
     stored.is_some() && stored > progress(path)
+}
+
+/// Tells whether the status has said of the run that was told of that Flink itself began it from older state: what it
+/// makes does not take the place of what is stored.
+fn ran_from_older(timeline: &Timeline<'_>, call: &Call, until: Moment) -> bool {
+    let runs = timeline.runs_of(&call.namespace, &call.cluster);
+    let Some(run) = runs.filter(|run| run.started < call.moment).last() else {
+        return false;
+    };
+    timeline
+        .states_before(RESOURCE, &call.namespace, &call.cluster, until)
+        .any(|(at, resource)| at > run.started && says_older(resource))
 }
 
 /// Names what the newest replies of each sort say and the status does not.

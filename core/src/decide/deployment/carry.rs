@@ -228,29 +228,27 @@ fn is_running(draft: &Draft) -> bool {
 
 /// The job has ended: it is started again from what it left, once that is sure.
 fn ended(view: &View<'_>, mut draft: Draft, ids: &Ids, change: &SpecDiff) -> Step {
-    let answers = draft.job_manager() == JobManager::Ready;
-    let told = checkpoints::of_now(view, &draft).is_some();
-    let never_told = checkpoints::is_another_run(view, &draft) || knows_nothing(view, &draft);
-    if answers && !told && !never_told {
-        draft.wait(
-            Reason::WaitingForJob,
-            "the job has ended; waiting for Flink's statistics, which lag a few seconds, to tell what it left",
-        );
-        let pause = view
-            .options
-            .statistics_lag
-            .min(view.options.progress_interval);
-        return draft.rest(view, Revisit::after(pause, "what the job left"));
-    }
-    // Without its JobManager only what was noted at its end counts. The Java operator notes that and nothing else.
-    if !told && !checkpoints::is_left_noted(&draft) {
-        let message = format!(
-            "the job has ended, and its JobManager is gone, or was started again, before it told what the job left; see \
-             status.lineage.newest for the newest state known. {}",
-            restore::WAYS_OUT
-        );
-        change::manual_restore(&mut draft, &message);
-        return rest::observe_again(view, draft);
+    match statistics(view, &draft) {
+        Statistics::Later => {
+            draft.wait(
+                Reason::WaitingForJob,
+                "the job has ended; waiting for Flink's statistics, which lag a few seconds, to tell what it left",
+            );
+            let options = &view.options;
+            let pause = options.statistics_lag.min(options.progress_interval);
+            return draft.rest(view, Revisit::after(pause, "what the job left"));
+        }
+        // What was noted at its end counts. The Java operator notes that and nothing else.
+        Statistics::Never if !checkpoints::is_left_noted(&draft) => {
+            let message = format!(
+                "the job has ended, and its JobManager is gone, or was started again, before it told what the job left; see \
+                 status.lineage.newest for the newest state known. {}",
+                restore::WAYS_OUT
+            );
+            change::manual_restore(&mut draft, &message);
+            return rest::observe_again(view, draft);
+        }
+        Statistics::Never | Statistics::Told | Statistics::NothingLeft => {}
     }
     if let Source::Blocked(reason, message) = restore::known(&draft) {
         return change::blocked(view, draft, reason, &message);
@@ -259,20 +257,43 @@ fn ended(view: &View<'_>, mut draft: Draft, ids: &Ids, change: &SpecDiff) -> Ste
     end::begin_stopped(view, draft, ids)
 }
 
-/// Returns whether Flink has no statistics of the job and never will: it lists an ended job that never came to run, or
-/// has forgotten the job with the process that ran it.
-fn knows_nothing(view: &View<'_>, draft: &Draft) -> bool {
-    let Fact::Unknown(Why::Status { code: 404, .. }) = view.observed.answers.checkpoints else {
-        return false;
+/// Whether Flink tells what an ended job left.
+enum Statistics {
+    /// The statistics of its end are there.
+    Told,
+    /// They may still come.
+    Later,
+    /// The process that had them is gone.
+    Never,
+    /// The job never came to run, and is listed as failed without statistics: it left what it was to begin with.
+    NothingLeft,
+}
+
+fn statistics(view: &View<'_>, draft: &Draft) -> Statistics {
+    let answers = &view.observed.answers;
+    if checkpoints::of_now(view, draft).is_some() {
+        return Statistics::Told;
+    }
+    if draft.job_manager() != JobManager::Ready || checkpoints::is_another_run(view, draft) {
+        return Statistics::Never;
+    }
+    let unknown = matches!(
+        answers.checkpoints,
+        Fact::Unknown(Why::Status { code: 404, .. })
+    );
+    let Some(jobs) = answers.jobs.value().filter(|_| unknown) else {
+        return Statistics::Later;
     };
-    let Fact::Known(jobs) = &view.observed.answers.jobs else {
-        return false;
-    };
-    let listed = jobs
-        .value
+    if jobs
         .iter()
-        .any(|job| Some(job.id.as_str()) == draft.job_id());
-    listed || !rest::main_may_run(view)
+        .any(|job| Some(job.id.as_str()) == draft.job_id())
+    {
+        Statistics::NothingLeft
+    } else if rest::main_may_run(view) {
+        Statistics::Later
+    } else {
+        Statistics::Never
+    }
 }
 
 /// Looks at metadata of high availability.

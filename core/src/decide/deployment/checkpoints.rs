@@ -92,6 +92,9 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
     let Some(newest) = newest.filter(|newest| newest.segment < number) else {
         return true;
     };
+    if began_again(view, draft) {
+        return older(draft);
+    }
     match restored_id {
         // Nothing was restored: sure only once the statistics are no copy of the moments before.
         None if !current => false,
@@ -115,6 +118,27 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
             }
             true
         }
+    }
+}
+
+/// Returns whether Flink itself runs the job again from what it was first started from, which it does without high
+/// availability: checkpoints of this run, which it may restore later, are no proof then.
+fn began_again(view: &View<'_>, draft: &Draft) -> bool {
+    let lineage = draft.doc.typed.lineage.as_ref();
+    let Some(Lineage {
+        newest: Some(newest),
+        segments,
+        ..
+    }) = lineage
+    else {
+        return false;
+    };
+    match &segments[..] {
+        [.., before, last] => {
+            let again = before.job_id == last.job_id && before.start_time != last.start_time;
+            again && !view.options.high_availability && newest.segment == before.number
+        }
+        _ => false,
     }
 }
 
@@ -158,6 +182,9 @@ pub(super) fn carries(view: &View<'_>, draft: &Draft) -> Carries {
     if newest.segment >= segment.number {
         return Carries::Newest;
     }
+    if began_again(view, draft) {
+        return Carries::Older;
+    }
     match (segment.restored_id, newest.id) {
         (Some(NOTHING), _) => Carries::Older,
         (Some(restored), Some(newest)) if restored < newest => Carries::Older,
@@ -199,7 +226,10 @@ pub(super) fn is_left_noted(draft: &Draft) -> bool {
     };
     let job = draft.doc.typed.job_status.as_ref();
     let noted = job.and_then(|job| job.upgrade_savepoint_path.as_deref());
-    let newest = lineage.newest.as_ref();
+    let run = lineage.segments.last().map(|segment| segment.number);
+    // What a run began with says nothing of what it left.
+    let of_run = |newest: &&RestorePoint| run.is_none_or(|run| newest.segment >= run);
+    let newest = lineage.newest.as_ref().filter(of_run);
     noted.is_some() && newest.and_then(|newest| newest.path.as_deref()) == noted
 }
 
@@ -221,18 +251,28 @@ pub(super) fn note_left(view: &View<'_>, draft: &mut Draft) {
         None => {}
     }
     let left = statistics.newest.as_ref().map(|newest| newest.id);
+    let made = statistics.highest_id;
     let Some(lineage) = draft.status().lineage.as_mut() else {
         return;
     };
     let run = lineage.segments.last().map(|segment| segment.number);
-    if let Some(known) = lineage.newest.as_mut()
-        && Some(known.segment) == run
-        && known
+    let (Some(known), Some(run)) = (lineage.newest.as_mut(), run) else {
+        return;
+    };
+    if known.segment == run {
+        if known
             .id
             .is_some_and(|known| left.is_none_or(|left| left < known))
-    {
-        // Flink deletes the checkpoints of a job that finishes: they are still the newest state there was.
-        known.path = None;
+        {
+            // Flink deletes the checkpoints of a job that finishes: they are still the newest state there was.
+            known.path = None;
+        }
+    } else if left.is_none() {
+        // It left what it began with, unless it made checkpoints that are gone.
+        known.segment = run;
+        if made.is_some() {
+            (known.id, known.path) = (made, None);
+        }
     }
 }
 

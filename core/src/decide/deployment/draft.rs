@@ -232,8 +232,11 @@ impl Draft {
         self.keep(view, &[Reason::RequestRefused, Reason::NameTaken]);
     }
 
-    /// Goes on saying what is stored as wrong, if it is for one of these reasons.
+    /// Goes on saying what is stored as wrong, if it is for one of these reasons and this pass has found nothing else.
     pub(super) fn keep(&mut self, view: &View<'_>, reasons: &[Reason]) {
+        if self.degraded.is_some() {
+            return;
+        }
         let mut stored = view.stored.typed.conditions.iter().flatten();
         let degraded = stored.find(|condition| condition.type_ == "Degraded");
         let word = degraded.and_then(|condition| condition.reason.as_deref());
@@ -251,6 +254,13 @@ impl Draft {
             Some((Reason::NameTaken, taken)) => self.wait(Reason::NameTaken, taken),
             _ => self.wait(Reason::Deploying, message),
         }
+    }
+
+    /// Returns whether this is what this pass says is wrong.
+    pub(super) fn says(&self, reason: Reason) -> bool {
+        self.degraded
+            .as_ref()
+            .is_some_and(|(said, _)| *said == reason)
     }
 
     /// Takes back what was wrong.

@@ -7,6 +7,7 @@ use super::deploy;
 use super::draft::Draft;
 use super::ha;
 use super::jobs;
+use super::loss;
 use super::rest;
 use super::restore;
 use super::snapshots;
@@ -21,7 +22,7 @@ use crate::status::conditions::Reason;
 use crate::status::recorded::Recorded;
 use flink_operator_api::{
     FlinkJobState, JobManagerDeploymentStatus, JobState, OperationKind, ReconciliationState,
-    UpgradeMode,
+    Trigger, UpgradeMode,
 };
 use jiff::SignedDuration;
 use std::str::FromStr;
@@ -38,7 +39,7 @@ pub(super) fn begin(view: &View<'_>, draft: Draft, ids: &Ids) -> Step {
     // Upstream's form of a stop that has begun: the old spec, still running, to be restored with
     // this mode. Java would go on by ending the cluster itself.
     let mode = if change::redeploys(view, &draft) {
-        // Another state takes the place of the job's; the job's own is given up only once that has started.
+        // Another state is to take the place of the job's: until it does, the job's own is not given up.
         UpgradeMode::Savepoint
     } else {
         UpgradeMode::Stateless
@@ -65,7 +66,11 @@ fn begin_as(
     ids: &Ids,
     form: impl FnOnce(Recorded) -> Recorded,
 ) -> Step {
+    let unsettled = unsettled(&draft);
     draft.begin(view, ids, OperationKind::End);
+    if let Some(operation) = draft.status().operation.as_mut() {
+        operation.trigger = unsettled;
+    }
     draft.reconciliation().state = Some(ReconciliationState::Upgrading);
     if let Some(recorded) = draft.recorded.clone() {
         draft.record(form(recorded));
@@ -78,8 +83,15 @@ fn begin_as(
     decide(view, draft, ids)
 }
 
+/// Returns the stop of which nobody has told yet what came of it: who gives the state up may take that back.
+fn unsettled(draft: &Draft) -> Option<Trigger> {
+    let trigger = draft.operation()?.trigger.clone()?;
+    trigger.path.is_none().then_some(trigger)
+}
+
 /// Takes the next step of an end that is stored.
 pub(super) fn decide(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    stop::note_told(view, &mut draft);
     let deployment = view.observed.deployment.value().and_then(Option::as_ref);
     if deployment.is_none_or(|deployment| deployment.deleting)
         && let Some(record) = snapshots::unrecorded(view, &draft)
@@ -293,8 +305,11 @@ fn pods_gone(view: &View<'_>, mut draft: Draft, waited: SignedDuration) -> Progr
 
 /// Says so if metadata of high availability hold a newer state than the one to go on from, which nobody gave up.
 fn newer_state(view: &View<'_>, draft: &Draft, maps: &[HaMap]) -> Option<String> {
-    let keeps = draft.recorded.as_ref().is_some_and(stop::is_stopped);
-    if !keeps || view.meta.deleted_at.is_some() || change::gives_up(view, draft) {
+    let mode = draft.recorded.as_ref().map(restore::mode);
+    if mode != Some(UpgradeMode::Savepoint)
+        || view.meta.deleted_at.is_some()
+        || change::gives_up(view, draft)
+    {
         return None;
     }
     let job = draft.job_id()?;
@@ -332,6 +347,11 @@ fn alive(pods: &[Pod]) -> Option<String> {
 
 /// Nothing of the cluster is left: the newest spec says what comes next.
 fn gone(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
+    if let Some(trigger) = unsettled(&draft)
+        && !change::gives_up(view, &draft)
+    {
+        return loss::taken_back(view, draft, ids, trigger);
+    }
     if !draft.job_is_terminal() {
         draft.job().state = Some(FlinkJobState::Finished);
     }

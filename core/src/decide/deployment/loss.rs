@@ -6,8 +6,12 @@ use super::verdict::Pending;
 use super::view::View;
 use super::{change, checkpoints, deploy, rest, restore};
 use crate::decision::{Revisit, Step};
+use crate::name::Ids;
 use crate::status::conditions::Reason;
-use flink_operator_api::{JobManagerDeploymentStatus as JobManager, Trigger};
+use flink_operator_api::{
+    JobManagerDeploymentStatus as JobManager, OperationKind, ReconciliationState, Trigger,
+    UpgradeMode,
+};
 
 /// The Deployment is gone. With its pods gone as well, nobody can tell any more what came of the stop.
 pub(super) fn cluster_gone(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Step {
@@ -59,6 +63,21 @@ pub(super) fn older(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Ste
     let why = "was started again and runs it from older state. Until that is replaced";
     draft.wait(Reason::RestoredFromOlderState, unknown_result(trigger, why));
     rest::observe_again(view, draft)
+}
+
+/// A user did without the state, took that back, and meanwhile the cluster went that could have told of an earlier stop.
+pub(super) fn taken_back(view: &View<'_>, mut draft: Draft, ids: &Ids, trigger: Trigger) -> Step {
+    draft.begin(view, ids, OperationKind::Stop);
+    if let Some(operation) = draft.status().operation.as_mut() {
+        operation.trigger = Some(trigger.clone());
+    }
+    draft.status().cluster = None;
+    draft.set_job_manager(JobManager::Missing);
+    draft.reconciliation().state = Some(ReconciliationState::Deployed);
+    if let Some(recorded) = draft.recorded.clone() {
+        draft.record(recorded.with_mode(UpgradeMode::Savepoint));
+    }
+    lost(view, draft, &trigger)
 }
 
 /// Says that only a person who looks into the directory can tell whether the savepoint is there.

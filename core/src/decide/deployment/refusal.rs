@@ -133,7 +133,9 @@ pub(super) fn failed_before(
     if due || edited || !runs(&draft) {
         return change::decide(view, draft, ids);
     }
-    draft.repeat(Reason::SavepointFailed);
+    if draft.says(Reason::SavepointFailed) {
+        draft.repeat(Reason::SavepointFailed);
+    }
     let revisit = failed_revisit(view, &draft);
     draft.rest(view, revisit)
 }

@@ -14,6 +14,8 @@ use crate::status::error::Problem;
 use flink_operator_api::Trigger;
 use jiff::{SignedDuration, Timestamp};
 
+const NOT_SAID: &str = "the API server did not say whether savepoint";
+
 /// How long it is tried to record a savepoint as a resource.
 const RECORDING_TAKES: SignedDuration = SignedDuration::from_secs(30);
 
@@ -126,13 +128,19 @@ fn unknown(view: &View<'_>, draft: &mut Draft, effect: &Effect, why: &Why) {
     let (Effect::RecordSnapshot { .. }, Some(trigger)) = (effect, operation.trigger) else {
         return;
     };
-    if view.since(&operation.started_at) >= RECORDING_TAKES {
+    // Asked again, the server names one that it made without having been able to say so.
+    let mut stored = view.stored.typed.conditions.iter().flatten();
+    let again = stored.any(|condition| {
+        let message = condition.message.as_deref();
+        message.is_some_and(|message| message.starts_with(NOT_SAID))
+    });
+    if again && view.since(&operation.started_at) >= RECORDING_TAKES {
         return not_recorded(view, draft, &trigger, why);
     }
     let path = trigger.path.as_deref().unwrap_or_default();
     draft.wait(
         Reason::DeletingCluster,
-        format!("the API server did not say whether savepoint {path} is recorded as a FlinkStateSnapshot ({why}); asking again"),
+        format!("{NOT_SAID} {path} is recorded as a FlinkStateSnapshot ({why}); asking again"),
     );
 }
 

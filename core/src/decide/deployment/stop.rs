@@ -56,7 +56,7 @@ pub(super) fn begin(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
             &mut draft,
             Reason::InvalidSpec,
             "there is no directory for the savepoint that the edit needs; set state.savepoints.dir in \
-             spec.flinkConfiguration, which takes effect without a restart",
+             spec.flinkConfiguration, which counts at once",
         );
         return rest::observe_again(view, draft);
     };

@@ -4,6 +4,7 @@
 mod changing;
 mod deleting;
 mod deploying;
+mod halves;
 mod judging;
 mod observing;
 mod refusing;

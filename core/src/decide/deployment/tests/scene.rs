@@ -130,6 +130,17 @@ impl Scene {
         self.put(&settled.status);
     }
 
+    /// Stores a status as it is.
+    pub(super) fn with_status(mut self, status: &Status) -> Self {
+        self.put(status);
+        self
+    }
+
+    /// The JobManager that answers.
+    pub(super) fn subject_of_flink(&self) -> Subject {
+        Subject::JobManager(self.observed.ready_job_managers())
+    }
+
     /// Stores the intent alone, as a crash right after it leaves it.
     pub(super) fn crash_after_intent(mut self, decision: &Decision) -> Self {
         self.put(decision.intent.as_ref().unwrap());

@@ -178,13 +178,17 @@ fn a_cluster_does_not_stay_for_a_record_that_cannot_be_made() {
             .with_stop_savepoint(8, SAVEPOINT);
         let begun = scene.act(3);
         assert_eq!(labels(&begun)[0], "record-snapshot");
-        let mut scene = scene.crash_after_intent(&begun).after(seconds);
-        let again = scene.act(4);
-        let webhook = Why::Status {
-            code: 500,
-            message: "failed calling webhook".into(),
-        };
-        scene.store(&again, &[Outcome::Unknown(webhook)]);
+        let mut scene = scene.crash_after_intent(&begun);
+        for pause in [1, seconds] {
+            scene = scene.after(pause);
+            let again = scene.act(4);
+            assert_eq!(labels(&again)[0], "record-snapshot");
+            let webhook = Why::Status {
+                code: 500,
+                message: "failed calling webhook".into(),
+            };
+            scene.store(&again, &[Outcome::Unknown(webhook)]);
+        }
         scene.act(5)
     };
     let soon = ends(1);
