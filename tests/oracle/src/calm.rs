@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::history::{Calm, Goal, Moment, Request};
+use crate::history::{Calm, End, Goal, Moment, Request};
 use crate::rule::{Finding, Rule};
 use crate::timeline::{RESOURCE, Timeline, is_terminal, uid_of};
 
@@ -160,7 +160,10 @@ fn comes_to_rest(timeline: &Timeline<'_>) -> Vec<Finding> {
         .iter()
         .filter(|request| request.verb.mutates() && late(request.moment))
     {
-        if request.resource == "leases" || may_report_progress(timeline, calm, request) {
+        if request.resource == "leases"
+            || may_report_progress(timeline, calm, request)
+            || reports_a_restart(timeline, calm, request)
+        {
             continue;
         }
         let what = format!(
@@ -189,6 +192,29 @@ fn comes_to_rest(timeline: &Timeline<'_>) -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// How soon the operator has seen that Flink started a job again, and that all its tasks run.
+const SEEN: SignedDuration = SignedDuration::from_secs(75);
+
+/// Tells whether a write reports that Flink itself started a job again at rest.
+fn reports_a_restart(timeline: &Timeline<'_>, calm: &Calm, request: &Request) -> bool {
+    let of_resource = request.resource == "flinkdeployments" && request.subresource == "status";
+    if !of_resource && request.resource != "events" {
+        return false;
+    }
+    let soon = |then: Moment| {
+        then > calm.since
+            && then < request.moment
+            && request.moment.at.duration_since(then.at) <= SEEN
+    };
+    let mut runs = timeline.history.runs.iter().filter(|run| {
+        run.namespace == request.namespace && (!of_resource || run.cluster == request.name)
+    });
+    runs.any(|run| {
+        let ended = run.ended.filter(|(_, end)| *end == End::Restarted);
+        ended.is_some_and(|(then, _)| soon(then))
+    })
 }
 
 /// Tells whether a write is one of the few that report nothing but checkpoints.

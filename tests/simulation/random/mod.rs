@@ -30,9 +30,8 @@ const FULL: Duration = Duration::from_secs(600);
 const TURNS: u64 = 40;
 /// How long the resources may take to get to their goals once it is calm.
 const BOUND: Duration = Duration::from_secs(420);
-/// How long an operator may still write once the goals are reached, and how long it must be silent then: Flink takes a
-/// minute to notice a TaskManager that is gone, and the operator reports what comes of it.
-const SETTLE: f64 = 90.0;
+/// How long an operator may still write once the goals are reached, and how long it must be silent then.
+const SETTLE: f64 = 30.0;
 const SILENCE: f64 = 60.0;
 
 /// What came of an episode.

@@ -350,7 +350,7 @@ fn gone(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
     if let Some(trigger) = unsettled(&draft)
         && !change::gives_up(view, &draft)
     {
-        return loss::taken_back(view, draft, ids, trigger);
+        return loss::taken_back(view, draft, ids, &trigger);
     }
     if !draft.job_is_terminal() {
         draft.job().state = Some(FlinkJobState::Finished);

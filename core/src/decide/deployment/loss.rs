@@ -66,7 +66,7 @@ pub(super) fn older(view: &View<'_>, mut draft: Draft, trigger: &Trigger) -> Ste
 }
 
 /// A user did without the state, took that back, and meanwhile the cluster went that could have told of an earlier stop.
-pub(super) fn taken_back(view: &View<'_>, mut draft: Draft, ids: &Ids, trigger: Trigger) -> Step {
+pub(super) fn taken_back(view: &View<'_>, mut draft: Draft, ids: &Ids, trigger: &Trigger) -> Step {
     draft.begin(view, ids, OperationKind::Stop);
     if let Some(operation) = draft.status().operation.as_mut() {
         operation.trigger = Some(trigger.clone());
@@ -77,7 +77,7 @@ pub(super) fn taken_back(view: &View<'_>, mut draft: Draft, ids: &Ids, trigger: 
     if let Some(recorded) = draft.recorded.clone() {
         draft.record(recorded.with_mode(UpgradeMode::Savepoint));
     }
-    lost(view, draft, &trigger)
+    lost(view, draft, trigger)
 }
 
 /// Says that only a person who looks into the directory can tell whether the savepoint is there.

@@ -116,6 +116,26 @@ fn any_change_at_rest_is_caught() {
 }
 
 #[test]
+fn a_restart_that_flink_makes_at_rest_is_reported_and_nothing_else() {
+    for (end, seconds, expected) in [
+        (End::Restarted, 60, false),
+        (End::Restarted, 90, true),
+        (End::Killed, 60, true),
+    ] {
+        let (mut story, run) = running();
+        story.calm(Goal::Running).pass(600);
+        story.end_run(run, end).pass(seconds);
+        story.status(json!({ "error": "it restarts" }));
+        let broken = story.broken();
+        assert_eq!(
+            broken.contains(&"comes-to-rest"),
+            expected,
+            "{end:?} {seconds}"
+        );
+    }
+}
+
+#[test]
 fn work_before_the_time_is_up_and_leases_are_fine() {
     let (mut story, _) = running();
     story.calm(Goal::Running).pass(30);

@@ -72,9 +72,9 @@ fn a_stop_is_not_forgotten_by_who_gives_the_state_up_and_takes_that_back() {
             // It stays so, until the state is given up for good.
             let stored = gone.clone().edit(then).settled().after(600);
             assert_eq!(stored.act(5).effects, []);
-            let given_up = stored.edit(takes_back).edit(gives_up);
-            let ends = given_up.act(6);
-            let starts = given_up.with_status(&ends.status).act(7);
+            let for_good = stored.edit(takes_back).edit(gives_up);
+            let ends = for_good.act(6);
+            let starts = for_good.with_status(&ends.status).act(7);
             assert_ne!(starts.effects, [], "{}", message(&starts, "Progressing"));
             // Nobody took it back.
             assert_ne!(gone.act(4).effects, []);
