@@ -147,7 +147,7 @@ pub fn flink_in_upgrade_with_ha() -> Sweep {
 /// The same when a job is suspended that began from a savepoint: Flink itself would start it from there again.
 pub fn flink_in_suspend() -> Sweep {
     let (name, before) = ("flink_in_suspend", Before::Resumed);
-    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone, 22)
+    Sweep::new(name, keeping, before, suspend_it, Goal::Suspended).under_flink(GONE_BY, alone, 16)
 }
 
 fn failing(when: &str) -> Value {

@@ -124,22 +124,19 @@ fn restored(view: &View<'_>, draft: &mut Draft, statistics: &Checkpoints) -> boo
 /// Returns whether Flink itself runs the job again from what it was first started from, which it does without high
 /// availability: checkpoints of this run, which it may restore later, are no proof then.
 fn began_again(view: &View<'_>, draft: &Draft) -> bool {
-    let lineage = draft.doc.typed.lineage.as_ref();
-    let Some(Lineage {
-        newest: Some(newest),
-        segments,
-        ..
-    }) = lineage
-    else {
+    let Some(lineage) = &draft.doc.typed.lineage else {
         return false;
     };
-    match &segments[..] {
-        [.., before, last] => {
-            let again = before.job_id == last.job_id && before.start_time != last.start_time;
-            again && !view.options.high_availability && newest.segment == before.number
-        }
-        _ => false,
-    }
+    let (Some(newest), Some(last)) = (&lineage.newest, lineage.segments.last()) else {
+        return false;
+    };
+    let mut segments = lineage.segments.iter();
+    let made_it = segments.find(|segment| segment.number == newest.segment);
+    // From a savepoint a start begins that was asked for.
+    let checkpoint = newest.kind == RestorePointKind::Checkpoint;
+    let again = made_it
+        .is_some_and(|before| before.job_id == last.job_id && before.start_time != last.start_time);
+    again && checkpoint && !view.options.high_availability
 }
 
 /// Stands for "nothing" where the id of a restored checkpoint is stored: Flink counts from 1.
@@ -238,41 +235,39 @@ pub(super) fn note_left(view: &View<'_>, draft: &mut Draft) {
     let Some(statistics) = of_now(view, draft) else {
         return;
     };
+    let left = statistics.newest.as_ref();
+    let highest = statistics.highest_id;
     let state = draft.job_state();
-    match &statistics.newest {
-        Some(newest) => draft.job().upgrade_savepoint_path = Some(newest.path.clone()),
-        // Without a checkpoint of its own it left what it was restored from.
-        None if state == Some(FlinkJobState::Canceled) => {
-            let lineage = draft.doc.typed.lineage.as_ref();
-            let newest = lineage.and_then(|lineage| lineage.newest.as_ref());
-            let path = newest.and_then(|newest| newest.path.clone());
-            draft.job().upgrade_savepoint_path = path;
+    if let Some(lineage) = draft.status().lineage.as_mut()
+        && let (Some(known), Some(run)) = (lineage.newest.as_mut(), lineage.segments.last())
+    {
+        // Ids go on from what the run began with.
+        let own = |id: i64| run.restored_id.is_none_or(|began| id > began);
+        if known.segment == run.number {
+            let gone = |known: i64| left.is_none_or(|left| left.id < known);
+            let made = |known: i64| own(known) && highest.is_some_and(|highest| highest >= known);
+            if known.id.is_some_and(|known| made(known) && gone(known)) {
+                // Flink deletes the checkpoints of a job that finishes: they are still the newest state there was.
+                known.path = None;
+            }
+        } else if left.is_none() {
+            // It left what it began with, unless it made checkpoints that are gone.
+            known.segment = run.number;
+            let newer = |id: &i64| own(*id) && known.id.is_none_or(|known| *id > known);
+            if let Some(made) = highest.filter(newer) {
+                (known.id, known.path) = (Some(made), None);
+            }
         }
-        None => {}
     }
-    let left = statistics.newest.as_ref().map(|newest| newest.id);
-    let made = statistics.highest_id;
-    let Some(lineage) = draft.status().lineage.as_mut() else {
-        return;
-    };
-    let run = lineage.segments.last().map(|segment| segment.number);
-    let (Some(known), Some(run)) = (lineage.newest.as_mut(), run) else {
-        return;
-    };
-    if known.segment == run {
-        if known
-            .id
-            .is_some_and(|known| left.is_none_or(|left| left < known))
-        {
-            // Flink deletes the checkpoints of a job that finishes: they are still the newest state there was.
-            known.path = None;
+    let newest = draft.doc.typed.lineage.as_ref();
+    let newest = newest.and_then(|lineage| lineage.newest.clone());
+    match (left, newest) {
+        (Some(left), _) => draft.job().upgrade_savepoint_path = Some(left.path.clone()),
+        // Without a checkpoint of its own it left what it was restored from.
+        (None, Some(newest)) if state == Some(FlinkJobState::Canceled) => {
+            draft.job().upgrade_savepoint_path = newest.path;
         }
-    } else if left.is_none() {
-        // It left what it began with, unless it made checkpoints that are gone.
-        known.segment = run;
-        if made.is_some() {
-            (known.id, known.path) = (made, None);
-        }
+        (None, _) => {}
     }
 }
 

@@ -356,10 +356,13 @@ fn gone(view: &View<'_>, mut draft: Draft, ids: &Ids) -> Step {
         draft.job().state = Some(FlinkJobState::Finished);
     }
     draft.status().cluster = None;
-    draft.status().operation = None;
+    // The operation stands until a start takes its place: there may be something to wait for before.
     match change::current(view, &draft) {
         change::Current::Run(spec) => deploy::start(view, draft, ids, &spec, deploy::Purpose::Spec),
-        change::Current::Suspend(spec) => rest::suspended(view, draft, &spec),
+        change::Current::Suspend(spec) => {
+            draft.status().operation = None;
+            rest::suspended(view, draft, &spec)
+        }
         change::Current::Invalid(spec, message) => {
             // The operation that began is completed with the last spec that was valid.
             change::complain(&mut draft, &message);

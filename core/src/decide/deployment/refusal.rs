@@ -135,6 +135,13 @@ pub(super) fn failed_before(
     }
     if draft.says(Reason::SavepointFailed) {
         draft.repeat(Reason::SavepointFailed);
+    } else if runs(&draft) {
+        // Something else was wrong meanwhile.
+        let next = operation.not_before.as_deref().unwrap_or_default();
+        draft.wait(
+            Reason::SavepointFailed,
+            format!("the last stop with a savepoint failed, see status.error; it is tried again at {next}, or at once after an edit"),
+        );
     }
     let revisit = failed_revisit(view, &draft);
     draft.rest(view, revisit)

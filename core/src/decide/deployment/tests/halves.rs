@@ -83,6 +83,18 @@ fn a_stop_is_not_forgotten_by_who_gives_the_state_up_and_takes_that_back() {
 }
 
 #[test]
+fn a_stop_is_not_forgotten_while_a_start_waits() {
+    let scene = stopping().after(2).edit(redeploys).with_job("RUNNING");
+    let cancel = scene.with_trigger(Trigger::InProgress);
+    let decision = cancel.act(3);
+    let gone = cancel.crash_after_intent(&decision).without_cluster();
+    let waits = gone.with_children("").act(4);
+    assert_eq!(waits.effects, []);
+    let operation = typed(&waits.status).operation.clone().unwrap();
+    assert!(operation.trigger.is_some());
+}
+
+#[test]
 fn the_savepoint_of_a_stop_that_is_told_while_the_cluster_ends_is_stored() {
     let scene = stopping().after(2).edit(redeploys).with_job("RUNNING");
     let cancel = scene.with_trigger(Trigger::InProgress);
@@ -120,39 +132,70 @@ fn newer_data_of_high_availability_outlive_a_redeploy_that_is_taken_back() {
     assert!(said.contains("hold checkpoint 12"), "{said}");
 }
 
+/// A job that was restored from savepoint 3 and ended, with what it has made, as Flink's statistics tell it.
+fn ended(state: &str, made: Option<i64>) -> Scene {
+    let starts = |spec: &mut Value| {
+        stateful(spec);
+        spec["job"]["initialSavepointPath"] = json!("s3://a/sp");
+    };
+    let scene = Scene::running_with(starts).with_restored(Some(3)).settled();
+    let scene = scene.after(60).with_job(state).with_root_cause(None);
+    let mut scene = scene.settled().after(60).with_restored(Some(3));
+    if let (Some(made), Fact::Known(seen)) = (made, &mut scene.observed.answers.checkpoints) {
+        seen.value.highest_id = Some(made);
+    }
+    scene
+}
+
+#[test]
+fn a_job_that_made_no_checkpoint_left_what_it_began_with() {
+    for state in ["FINISHED", "FAILED", "CANCELED"] {
+        let mut scene = ended(state, None);
+        for pass in 0..3 {
+            let decision = scene.act(3);
+            assert_eq!(
+                newest(&decision).path.as_deref(),
+                Some("s3://a/sp"),
+                "{state} {pass}"
+            );
+            scene = scene.settled();
+        }
+        let again = scene.act(4);
+        assert_eq!(typed(&again.status), &scene.stored(), "{state}: at rest");
+        let edited = scene.clone().edit(scaled).act(5);
+        assert_eq!(labels(&edited), ["delete-deployment"], "{state}");
+        // It was told, so that its JobManager is not needed any more.
+        let mut lost = scene.edit(scaled).without_cluster();
+        lost.observed.answers.checkpoints = Fact::NotAsked;
+        let manual = reason(&lost.act(6), "Degraded") == "ManualRestoreRequired";
+        assert!(!manual, "{state}");
+    }
+}
+
 #[test]
 fn what_a_job_began_with_is_not_what_it_left() {
-    let ended = |made: Option<i64>| {
-        let starts = |spec: &mut Value| {
-            stateful(spec);
-            spec["job"]["initialSavepointPath"] = json!("s3://a/sp");
-        };
-        let scene = Scene::running_with(starts).with_restored(Some(3)).settled();
-        let statistics = Checkpoints {
-            restored_id: Some(3),
-            highest_id: made,
-            ..Checkpoints::default()
-        };
-        let mut scene = scene.after(60).with_job("FINISHED").settled().after(60);
-        let subject = scene.subject_of_flink();
-        scene.observed.answers.checkpoints = Fact::known(statistics, subject, scene.now);
-        scene
-    };
-    // It made none: another start repeats what it did from there.
-    let nothing = ended(None).settled().edit(scaled);
-    assert_eq!(labels(&nothing.act(3)), ["delete-deployment"]);
-    // It made some, and Flink removed them when it finished.
-    let removed = ended(Some(9));
-    let decision = removed.act(3);
-    assert_eq!(
-        (newest(&decision).id, newest(&decision).path),
-        (Some(9), None)
-    );
-    let edited = removed.settled().edit(scaled).act(4);
+    // It made checkpoints, and Flink removed them when it finished.
+    let mut removed = ended("FINISHED", Some(9));
+    for _ in 0..2 {
+        let decision = removed.act(3);
+        assert_eq!(
+            (newest(&decision).id, newest(&decision).path),
+            (Some(9), None)
+        );
+        removed = removed.settled();
+    }
+    let edited = removed.edit(scaled).act(4);
     assert_eq!(edited.effects, []);
     assert_eq!(reason(&edited, "Degraded"), "ManualRestoreRequired");
     // Nobody was there to tell.
-    let mut lost = ended(None).edit(scaled).without_cluster();
+    let starts = |spec: &mut Value| {
+        stateful(spec);
+        spec["job"]["initialSavepointPath"] = json!("s3://a/sp");
+    };
+    let ran = Scene::running_with(starts).with_restored(Some(3)).settled();
+    let mut lost = ran.after(60).with_job("FINISHED");
+    lost.observed.answers.checkpoints = Fact::NotAsked;
+    let mut lost = lost.settled().edit(scaled).without_cluster();
     lost.observed.answers.checkpoints = Fact::NotAsked;
     let lost = lost.act(4);
     assert_eq!(lost.effects, []);
@@ -179,8 +222,15 @@ fn without_high_availability_later_checkpoints_of_a_run_that_began_again_prove_n
     let decision = again.act(3);
     assert_eq!(reason(&decision, "Degraded"), "RestoredFromOlderState");
     assert_eq!(newest(&decision).id, Some(7));
-    let edited = again.edit(scaled).act(4);
+    let edited = again.clone().edit(scaled).act(4);
     assert_eq!(edited.effects, [], "its state does not take the place");
+    // Nor does that of the run after it.
+    let mut third = again.settled().after(60).with_job_since("RUNNING", 19_000);
+    third.observed.answers.checkpoints = Fact::NotAsked;
+    let third = third.settled().after(60).with_job_since("RUNNING", 19_000);
+    let third = third.with_restored(Some(9)).act(5);
+    assert_eq!(reason(&third, "Degraded"), "RestoredFromOlderState");
+    assert_eq!(newest(&third).id, Some(7));
 }
 
 #[test]

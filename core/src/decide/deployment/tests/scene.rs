@@ -136,6 +136,11 @@ impl Scene {
         self
     }
 
+    /// The status as it is stored.
+    pub(super) fn stored(&self) -> FlinkDeploymentStatus {
+        serde_json::from_value(self.status.clone()).unwrap()
+    }
+
     /// The JobManager that answers.
     pub(super) fn subject_of_flink(&self) -> Subject {
         Subject::JobManager(self.observed.ready_job_managers())
