@@ -212,14 +212,19 @@ impl Stopped<'_> {
 
     /// Tells whether the process that could still tell of the savepoint is there.
     fn can_tell(&self, timeline: &Timeline<'_>, at: Moment) -> bool {
-        let pods = timeline.pods_before(&self.run.namespace, &self.run.cluster, at);
-        let pod = pods.into_iter().find(|pod| uid_of(pod) == self.run.pod);
-        pod.is_some_and(|pod| {
-            let container = &pod["status"]["containerStatuses"][0];
-            let restarts = container["restartCount"].as_u64().unwrap_or_default();
-            restarts == u64::from(self.run.container) && container["state"]["terminated"].is_null()
-        })
+        process_stands(timeline, self.run, at)
     }
+}
+
+/// Tells whether the process that ran a job is there.
+pub(crate) fn process_stands(timeline: &Timeline<'_>, run: &Run, at: Moment) -> bool {
+    let pods = timeline.pods_before(&run.namespace, &run.cluster, at);
+    let pod = pods.into_iter().find(|pod| uid_of(pod) == run.pod);
+    pod.is_some_and(|pod| {
+        let container = &pod["status"]["containerStatuses"][0];
+        let restarts = container["restartCount"].as_u64().unwrap_or_default();
+        restarts == u64::from(run.container) && container["state"]["terminated"].is_null()
+    })
 }
 
 /// Tells whether a condition says that Flink itself went back to older state.

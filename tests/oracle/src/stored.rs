@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::history::{Call, End, Moment, Verb};
+use crate::history::{Call, End, Moment, Run, Verb};
 use crate::rule::{Finding, Rule};
-use crate::stops::says_older;
+use crate::stops::{process_stands, says_older};
 use crate::timeline::{RESOURCE, Timeline, is_stateless, is_terminal, uid_of};
 
 /// What was said before a deletion counts this long: as long as one pass may take.
@@ -67,12 +67,13 @@ fn stored_before_deleted(timeline: &Timeline<'_>) -> Vec<Finding> {
             })
             .filter(|call| at.at.duration_since(call.moment.at) <= FRESH)
             .collect();
+        let silent = |call: &Call| fell_silent(timeline, call, at);
         let excused = |call: &Call, path: &str| {
-            fell_silent(timeline, call, at)
+            silent(call)
                 || stores_newer(timeline, resource, path, call, at)
                 || ran_from_older(timeline, call, at)
         };
-        for what in unstored(&heard, resource, excused) {
+        for what in unstored(&heard, resource, excused, silent) {
             findings.push(Finding::new(at, namespace, name, what));
         }
     }
@@ -89,10 +90,15 @@ fn tells(call: &Call) -> bool {
 /// lost with a JobManager that falls silent meanwhile, and it is not the operator that destroys them.
 fn fell_silent(timeline: &Timeline<'_>, call: &Call, until: Moment) -> bool {
     let meanwhile = |moment: Moment| call.moment < moment && moment < until;
-    let mut runs = timeline.runs_of(&call.namespace, &call.cluster);
-    let died = runs.any(|run| {
+    let runs: Vec<&Run> = timeline.runs_of(&call.namespace, &call.cluster).collect();
+    let died = runs.iter().any(|run| {
         run.ended
             .is_some_and(|(moment, end)| end == End::Killed && meanwhile(moment))
+    });
+    // A job that has ended is no run that can be killed with its process.
+    let told = runs.iter().rfind(|run| run.started < call.moment);
+    let went = told.is_some_and(|run| {
+        process_stands(timeline, run, call.moment) && !process_stands(timeline, run, until)
     });
     let asks = |path: &str| path == "/jobs/overview" || path.ends_with("/checkpoints");
     let unanswered = |later: &Call| {
@@ -102,7 +108,7 @@ fn fell_silent(timeline: &Timeline<'_>, call: &Call, until: Moment) -> bool {
             && asks(&later.path)
             && !tells(later)
     };
-    died || timeline.history.calls.iter().any(unanswered)
+    died || went || timeline.history.calls.iter().any(unanswered)
 }
 
 /// Tells whether the status holds a newer checkpoint or savepoint than one that was told: another instance was told
@@ -141,6 +147,7 @@ fn unstored(
     heard: &[&Call],
     resource: &Value,
     excused: impl Fn(&Call, &str) -> bool,
+    silent: impl Fn(&Call) -> bool,
 ) -> Vec<String> {
     let status = &resource["status"];
     let text = status.to_string();
@@ -184,7 +191,8 @@ fn unstored(
         ));
     }
     let id = &status["jobStatus"]["jobId"];
-    let state = newest("/jobs/overview").and_then(|call| {
+    let told = newest("/jobs/overview").filter(|call| !silent(call));
+    let state = told.and_then(|call| {
         let jobs = call.reply.as_ref()?["jobs"].as_array()?;
         jobs.iter()
             .find(|job| job["jid"] == *id)

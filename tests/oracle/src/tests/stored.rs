@@ -133,6 +133,20 @@ fn an_end_that_was_seen_and_not_stored_is_caught() {
 }
 
 #[test]
+fn an_end_that_was_seen_is_lost_with_the_process() {
+    let mut story = Story::new();
+    story.resource(stateful());
+    let run = story.deploy("at1", None);
+    let reply = json!({ "jobs": [{ "jid": JOB, "state": "CANCELED" }] });
+    let pod = story.history.runs[run].pod.clone();
+    story.pod(&pod);
+    story.call("GET", "/jobs/overview", None, reply);
+    story.status(json!({ "operation": { "kind": "End" } }));
+    story.put("Pod", &pod, None).delete_deployment();
+    assert_eq!(story.broken(), [""; 0]);
+}
+
+#[test]
 fn what_was_never_heard_need_not_be_stored() {
     let mut story = Story::new();
     story.resource(stateful());
