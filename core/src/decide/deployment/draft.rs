@@ -263,6 +263,11 @@ impl Draft {
             .is_some_and(|(said, _)| *said == reason)
     }
 
+    /// Returns whether this pass says that something is wrong.
+    pub(super) fn is_degraded(&self) -> bool {
+        self.degraded.is_some()
+    }
+
     /// Takes back what was wrong.
     pub(super) fn recovered(&mut self) {
         self.degraded = None;

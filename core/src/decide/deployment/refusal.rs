@@ -135,8 +135,8 @@ pub(super) fn failed_before(
     }
     if draft.says(Reason::SavepointFailed) {
         draft.repeat(Reason::SavepointFailed);
-    } else if runs(&draft) {
-        // Something else was wrong meanwhile.
+    } else if !draft.is_degraded() {
+        // Something else was wrong meanwhile, and is no more.
         let next = operation.not_before.as_deref().unwrap_or_default();
         draft.wait(
             Reason::SavepointFailed,

@@ -251,6 +251,22 @@ fn a_failed_stop_does_not_hide_what_happened_since() {
         assert_eq!(decision.effects, []);
         assert_eq!(reason(&decision, "Degraded"), "RestoredFromOlderState");
     }
-    let crashes = failed.after(5).crashing(Some("CrashLoopBackOff")).act(4);
-    assert_ne!(reason(&crashes, "Degraded"), "SavepointFailed");
+    let older = failed.clone().after(5).with_job_since("RUNNING", 9000);
+    let older = older.with_restored(None).settled().after(5);
+    let told = older.with_restored(None).act(4);
+    assert_ne!(
+        reason(&told, "Progressing"),
+        "SavepointFailed",
+        "it is not tried"
+    );
+
+    let crashes = failed.after(2).crashing(Some("CrashLoopBackOff"));
+    assert_ne!(reason(&crashes.act(4), "Degraded"), "SavepointFailed");
+    let again = crashes.settled().after(2).with_ready_pod();
+    let again = again.with_job("RUNNING").with_checkpoint(8).act(5);
+    let told = message(&again, "Progressing");
+    assert!(
+        told.contains("tried again at 2026-01-01T00:00:17"),
+        "{told}"
+    );
 }
